@@ -1,0 +1,3 @@
+//! Side-by-side runs of `modelops-cleaning` against its peers.
+
+fn main() {}

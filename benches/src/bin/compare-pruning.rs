@@ -1,0 +1,3 @@
+//! Side-by-side runs of `modelops-pruning` against its peers.
+
+fn main() {}

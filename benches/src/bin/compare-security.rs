@@ -1,0 +1,3 @@
+//! Side-by-side runs of `modelops-security` against its peers.
+
+fn main() {}

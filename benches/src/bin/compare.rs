@@ -1,0 +1,3 @@
+//! Dispatch of the side-by-side runs.
+
+fn main() {}

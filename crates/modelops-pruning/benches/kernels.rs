@@ -1,0 +1,3 @@
+//! Kernels of this crate, at three sizes each.
+
+fn main() {}

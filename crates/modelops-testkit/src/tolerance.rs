@@ -1,0 +1,10 @@
+//! Every numeric tolerance that a test uses, with the reason for its size.
+
+/// Results of the same arithmetic in another order: a few hundred roundings of `f64`.
+pub const REORDERED_SUM: f64 = 1e-12;
+
+/// Whether `a` and `b` agree to `tolerance`, relative to the larger of 1, |a| and |b|; false where either is NaN.
+#[must_use]
+pub fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
+}

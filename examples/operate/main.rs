@@ -1,0 +1,3 @@
+//! Examples of modelops; see the README beside this package.
+
+fn main() {}
