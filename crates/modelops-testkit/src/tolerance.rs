@@ -8,3 +8,9 @@ pub const REORDERED_SUM: f64 = 1e-12;
 pub fn close(a: f64, b: f64, tolerance: f64) -> bool {
     (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
 }
+
+/// A backward-stable factorization in `f64`, per unit of size and of largest entry: 64 roundings a unit.
+pub const BACKWARD_STABLE: f64 = 64.0 * f64::EPSILON;
+
+/// As [`BACKWARD_STABLE`], in `f32`.
+pub const BACKWARD_STABLE_F32: f64 = 64.0 * f32::EPSILON as f64;

@@ -1,0 +1,4 @@
+//! Allocation-free loops and layout changes.
+
+pub(crate) mod layout;
+pub(crate) mod scan;
