@@ -1,0 +1,4 @@
+//! Models with `fit` and `predict`.
+
+pub(crate) mod logistic;
+pub(crate) mod softmax;

@@ -1,0 +1,11 @@
+//! Hyper-parameter search: spaces, samplers and studies.
+
+pub(crate) mod error;
+pub(crate) mod parameters;
+pub(crate) mod random;
+pub(crate) mod sampler;
+pub(crate) mod space;
+pub(crate) mod study;
+pub(crate) mod table;
+pub(crate) mod trial;
+pub(crate) mod value;

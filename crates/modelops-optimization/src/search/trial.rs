@@ -1,0 +1,106 @@
+//! One trial of a study and how it ended.
+
+use super::parameters::Parameters;
+
+/// How a trial ended, as told to its study.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It has a value for each direction of the study. A NaN makes it a failure.
+    Complete(Vec<f64>),
+    /// It was given up early.
+    Pruned,
+    /// It broke, for this reason.
+    Failed(String),
+}
+
+impl From<f64> for Outcome {
+    fn from(value: f64) -> Self {
+        Self::Complete(vec![value])
+    }
+}
+
+impl From<Vec<f64>> for Outcome {
+    fn from(values: Vec<f64>) -> Self {
+        Self::Complete(values)
+    }
+}
+
+impl<T: Into<Outcome>, E: std::fmt::Display> From<Result<T, E>> for Outcome {
+    fn from(result: Result<T, E>) -> Self {
+        result.map_or_else(|error| Self::Failed(error.to_string()), Into::into)
+    }
+}
+
+/// Where a trial stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrialState {
+    /// Asked for and not yet told.
+    Running,
+    /// It has its values.
+    Complete,
+    /// Given up early.
+    Pruned,
+    /// Broken; the reason is kept.
+    Failed,
+}
+
+/// One trial: its parameters, its state and what it reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    pub(crate) number: usize,
+    pub(crate) parameters: Parameters,
+    pub(crate) state: TrialState,
+    pub(crate) values: Vec<f64>,
+    pub(crate) intermediate: Vec<(u64, f64)>,
+    pub(crate) reason: Option<String>,
+}
+
+impl Trial {
+    /// Its place in the study, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// What to try.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> TrialState {
+        self.state
+    }
+
+    /// Its value, where it is complete; the first one of several.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        self.values.first().copied()
+    }
+
+    /// Its values, one a direction; empty unless it is complete.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// What it reported on the way: (step, value), in the order of the steps.
+    #[must_use]
+    pub fn intermediate(&self) -> &[(u64, f64)] {
+        &self.intermediate
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    pub(crate) fn finished(&self) -> bool {
+        self.state != TrialState::Running
+    }
+}
