@@ -142,7 +142,7 @@ fn on_rows(x: &[f64], y: &[f64], d: usize, rate: f64, iterations: usize) -> Resu
 
 fn on_gram(x: &[f64], y: &[f64], d: usize, rate: f64, iterations: usize) -> Result<Vec<f64>, Stop> {
     let n = y.len() as f64;
-    let gram = gram::gram(x, y, d);
+    let gram = gram::gram(x, y, d, &vec![0.0; d + 1]);
     let (matrix, moments) = (gram.matrix, gram.moments);
     let squared_targets = gram.squared_targets;
     if !squared_targets.is_finite() || matrix.iter().chain(&moments).any(|v| !v.is_finite()) {

@@ -20,6 +20,7 @@ pub use error::OptimizationError;
 pub use first_order::{FirstOrder, Rule};
 pub use gradient_check::{GradientCheck, check_gradient};
 pub use gradient_descent::{GradientDescent, LearningRate, Momentum};
+pub use model::linear::{LinearModel, LinearRegression, SquaredLoss};
 pub use model::logistic::{LogisticLoss, LogisticModel, LogisticRegression};
 pub use model::softmax::{SoftmaxFit, SoftmaxLoss, SoftmaxModel, SoftmaxRegression};
 pub use objective::{Differentiable, FnObjective, Objective};

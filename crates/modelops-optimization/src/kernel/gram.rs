@@ -16,8 +16,9 @@ const TILE_ROWS: usize = 4;
 /// Rows of X per block, so that a block of a hundred columns stays in the second cache.
 const BLOCK: usize = 256;
 
-/// Builds the [`Gram`] of `x` (rows one after the other, `d` columns) and `y`.
-pub(crate) fn gram(x: &[f64], y: &[f64], d: usize) -> Gram {
+/// Builds the [`Gram`] of `x` (rows one after the other, `d` columns) and `y`, less `shift` in each row: one entry a column and the
+/// last for the target.
+pub(crate) fn gram(x: &[f64], y: &[f64], d: usize, shift: &[f64]) -> Gram {
     // The targets ride along as one more column, and the width is padded so that every tile is whole.
     let width = (d + 1).next_multiple_of(TILE_COLUMNS);
     let mut packed = vec![0.0; BLOCK * width];
@@ -28,8 +29,9 @@ pub(crate) fn gram(x: &[f64], y: &[f64], d: usize) -> Gram {
             .zip(targets)
             .zip(packed.chunks_exact_mut(width))
         {
-            out[..d].copy_from_slice(row);
-            out[d] = *target;
+            for ((out, value), shift) in out.iter_mut().zip(row.iter().chain([target])).zip(shift) {
+                *out = value - shift;
+            }
         }
         add_block(&packed[..targets.len() * width], width, &mut sums);
     }

@@ -1,4 +1,5 @@
 //! Models with `fit` and `predict`.
 
+pub(crate) mod linear;
 pub(crate) mod logistic;
 pub(crate) mod softmax;

@@ -15,7 +15,8 @@ use crate::{Differentiable, GradientDescent, Momentum, Objective, OptimizationEr
 ///
 /// Use it as the first classifier on a table of numbers, scaled to similar ranges. Labels are 0 to classes − 1.
 ///
-/// **Formula**: loss = (1/n) Σᵢ −ln softmax(W xᵢ + b)[labelᵢ] + (l2 / 2) ‖W‖², with the intercepts b free of the penalty. In
+/// **Formula**: loss = (1/n) Σᵢ −ln pᵢ + (l2 / 2) ‖W‖², where pᵢ is the entry of softmax(W xᵢ + b) at label i,
+/// and the intercepts b are free of the penalty. In
 /// terms of scikit-learn's C, l2 = 1 / (C n).
 ///
 /// **Complexity**: O(n d classes) per gradient.
