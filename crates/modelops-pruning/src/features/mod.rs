@@ -1,0 +1,28 @@
+//! Scores features and selects the ones that matter, from training rows alone.
+//!
+//! | my target is | and my features are | score |
+//! | --- | --- | --- |
+//! | classes | measurements | [`FClassif`], or [`MutualInfo`] where the relation need not be a shift of the mean |
+//! | classes | counts or one-hot | [`Chi2`] |
+//! | a number | measurements | [`FRegression`] for linear, [`MutualInfo`] for any relation |
+//! | none | measurements | [`Variance`] |
+//!
+//! [`Samples`] takes the indices of the training rows, so that a selection inside cross-validation cannot see the
+//! held-out ones; [`Select`] turns scores into a [`Selection`], which transforms any table with the same columns.
+//! Significance is kept as the *logarithm* of p, which neither underflows nor ties at zero.
+
+mod chi2;
+mod f_test;
+mod mutual_info;
+mod samples;
+mod score;
+mod select;
+mod variance;
+
+pub use chi2::Chi2;
+pub use f_test::{FClassif, FRegression};
+pub use mutual_info::MutualInfo;
+pub use samples::{Samples, Target};
+pub use score::{ScoreFunction, Scores};
+pub use select::{Dependence, Select, Selection};
+pub use variance::Variance;

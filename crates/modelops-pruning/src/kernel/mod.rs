@@ -1,0 +1,7 @@
+//! Loops over slices, without graphs, files or options: private.
+
+pub(crate) mod exact_sum;
+pub(crate) mod log_tail;
+pub(crate) mod lowest;
+pub(crate) mod moments;
+pub(crate) mod neighbours;

@@ -1,0 +1,206 @@
+//! Which weights go.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "views are passed by value, as ndarray does"
+)]
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use super::Mask;
+use crate::error::PatternError;
+use crate::kernel::lowest::{Lowest, RadixSelect, first_not_finite, keep_above, keep_in_groups, keep_in_row};
+
+/// Share of weights that are zero, 0 to 1.
+///
+/// # Example
+/// ```
+/// use modelops_pruning::weights::Sparsity;
+///
+/// assert_eq!(Sparsity::try_new(0.7)?.count(384), 269); // 268.8, rounded
+/// assert!(Sparsity::try_new(1.5).is_err());
+/// # Ok::<(), modelops_pruning::PatternError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Sparsity(f64);
+
+impl Sparsity {
+    /// Checks the range.
+    ///
+    /// # Errors
+    /// [`PatternError::InvalidSparsity`] for NaN or a value outside 0 to 1.
+    pub fn try_new(share: f64) -> Result<Self, PatternError> {
+        if (0.0..=1.0).contains(&share) {
+            Ok(Self(share))
+        } else {
+            Err(PatternError::InvalidSparsity)
+        }
+    }
+
+    /// The share.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Weights that go out of `weights`: the share of them, rounded to the nearest whole number, halves up.
+    #[must_use]
+    pub fn count(self, weights: u64) -> u64 {
+        ((self.0 * weights as f64).round() as u64).min(weights)
+    }
+}
+
+impl TryFrom<f64> for Sparsity {
+    type Error = PatternError;
+    fn try_from(share: f64) -> Result<Self, PatternError> {
+        Self::try_new(share)
+    }
+}
+
+impl From<Sparsity> for f64 {
+    fn from(sparsity: Sparsity) -> Self {
+        sparsity.0
+    }
+}
+
+/// Where a sparsity has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// In every row (the inputs of one output): no output loses more than another.
+    Row,
+    /// In every tensor.
+    Tensor,
+    /// Over all tensors together: layers with small weights lose more.
+    Global,
+}
+
+/// Which weights go: the lowest saliencies under a constraint on where they may lie.
+///
+/// # Example
+/// ```
+/// use modelops_pruning::weights::Pattern;
+/// use ndarray::array;
+///
+/// let mut weights = array![[0.1_f32, -3.0, 0.2, 2.0], [1.0, 1.0, 1.0, 1.0]];
+/// let mask = Pattern::NM { keep: 2, group: 4 }.mask(weights.view())?;
+/// mask.apply(weights.view_mut())?;
+/// assert_eq!(weights, array![[0.0, -3.0, 0.0, 2.0], [0.0, 0.0, 1.0, 1.0]]); // of equals the first go
+/// # Ok::<(), modelops_pruning::PatternError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Pattern {
+    /// Anywhere in the scope.
+    Unstructured {
+        /// The share that goes.
+        sparsity: Sparsity,
+        /// Where it has to hold.
+        scope: Scope,
+    },
+    /// Of every `group` neighbours in a row `keep` stay: 2 of 4 is what sparse tensor cores run. (Papers write N:M for
+    /// N kept or for N zeros; here it is the number kept.)
+    NM {
+        /// How many stay.
+        keep: usize,
+        /// Out of how many.
+        group: usize,
+    },
+}
+
+impl Pattern {
+    /// Selects by |value|: give weights for magnitude pruning, or a saliency of your own.
+    ///
+    /// **Shape.** (outputs, inputs); rows and groups run along the inputs. One matrix is all that
+    /// [`Scope::Global`] sees here; for several use [`Pattern::masks`].
+    ///
+    /// # Errors
+    /// [`PatternError`] for a group that does not divide the row or a value that is not finite.
+    ///
+    /// # Complexity
+    /// O(weights) time; one byte a weight.
+    #[expect(clippy::missing_panics_doc, reason = "one matrix gives one mask")]
+    pub fn mask(&self, saliency: ArrayView2<'_, f32>) -> Result<Mask, PatternError> {
+        let mut masks = self.masks(&[saliency])?;
+        Ok(masks.pop().expect("one matrix gives one mask"))
+    }
+
+    /// Selects over several matrices at once, which matters for [`Scope::Global`].
+    ///
+    /// # Errors
+    /// As [`Pattern::mask`]; the index counts within the matrix that holds the value.
+    #[expect(clippy::missing_panics_doc, reason = "a standard layout is a slice")]
+    pub fn masks(&self, saliencies: &[ArrayView2<'_, f32>]) -> Result<Vec<Mask>, PatternError> {
+        let flat: Vec<_> = saliencies.iter().map(|s| s.as_standard_layout()).collect();
+        let flat: Vec<&[f32]> = flat
+            .iter()
+            .map(|s| s.as_slice().expect("the layout was made standard"))
+            .collect();
+        for matrix in &flat {
+            if let Some(index) = first_not_finite(matrix) {
+                return Err(PatternError::NonFinite { index });
+            }
+        }
+        let mut global = match *self {
+            Self::Unstructured {
+                sparsity,
+                scope: Scope::Global,
+            } => Some(lowest(&flat, sparsity)),
+            _ => None,
+        };
+        let one = |(matrix, flat): (&ArrayView2<'_, f32>, &&[f32])| {
+            let (rows, columns) = matrix.dim();
+            self.check(columns)?;
+            let mut keep = vec![0_u8; flat.len()];
+            match *self {
+                Self::Unstructured {
+                    sparsity,
+                    scope: Scope::Row,
+                } => {
+                    let count = sparsity.count(columns as u64) as usize;
+                    let mut scratch = Vec::new();
+                    for (row, keep) in flat
+                        .chunks_exact(columns.max(1))
+                        .zip(keep.chunks_exact_mut(columns.max(1)))
+                    {
+                        keep_in_row(row, count, &mut scratch, keep);
+                    }
+                }
+                Self::Unstructured { sparsity, .. } => {
+                    let mut own = lowest(&[flat], sparsity);
+                    keep_above(flat, global.as_mut().unwrap_or(&mut own), &mut keep);
+                }
+                Self::NM { keep: kept, group } => {
+                    keep_in_groups(flat, kept, group, &mut keep);
+                }
+            }
+            Ok(Mask::from_bytes(rows, columns, &keep))
+        };
+        saliencies.iter().zip(&flat).map(one).collect()
+    }
+
+    /// Whether rows of this length can be pruned this way.
+    pub(crate) fn check(&self, columns: usize) -> Result<(), PatternError> {
+        match *self {
+            Self::NM { keep, group } if keep == 0 || keep > group || group > 64 => {
+                Err(PatternError::InvalidGroup { keep, group })
+            }
+            Self::NM { group, .. } if !columns.is_multiple_of(group) => {
+                Err(PatternError::GroupDoesNotDivide { columns, group })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Lowest {
+    let weights: u64 = matrices.iter().map(|m| m.len() as u64).sum();
+    let mut select = RadixSelect::new(sparsity.count(weights));
+    matrices.iter().for_each(|matrix| select.count(matrix));
+    select.narrow();
+    matrices.iter().for_each(|matrix| select.count(matrix));
+    select.finish()
+}

@@ -1,0 +1,6 @@
+//! Tests of the public interface, one binary.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod errors;
+mod properties;
+mod reference;
