@@ -1,0 +1,105 @@
+//! Prometheus text exposition format 0.0.4.
+
+use crate::kernel::slab::Reader;
+use crate::sample::{Descriptor, Kind, Sample};
+use crate::series::Prepared;
+
+/// Appends every family with its help, type and samples.
+pub(crate) fn encode(families: &[Box<dyn Prepared + '_>], out: &mut Vec<u8>) {
+    let reader = Reader::new();
+    for family in families {
+        let descriptor = family.descriptor();
+        let start = out.len();
+        head(descriptor, out);
+        let after_head = out.len();
+        family.visit(&reader, &mut |labels, sample| {
+            series(&descriptor.name, labels, &sample, out);
+        });
+        if out.len() == after_head {
+            // A family without series says nothing.
+            out.truncate(start);
+        }
+    }
+}
+
+fn head(descriptor: &Descriptor, out: &mut Vec<u8>) {
+    let (suffix, kind) = match descriptor.kind {
+        Kind::Counter => ("_total", "counter"),
+        Kind::Gauge => ("", "gauge"),
+        Kind::Histogram => ("", "histogram"),
+    };
+    push(out, &["# HELP ", &descriptor.name, suffix, " "]);
+    for c in descriptor.help.chars() {
+        match c {
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    push(out, &["\n# TYPE ", &descriptor.name, suffix, " ", kind, "\n"]);
+}
+
+fn series(name: &str, labels: &str, sample: &Sample<'_>, out: &mut Vec<u8>) {
+    match sample {
+        Sample::Counter(count) => {
+            line_start(name, "_total", labels, out);
+            integer(*count, out);
+        }
+        Sample::Gauge(value) => {
+            line_start(name, "", labels, out);
+            float(*value, out);
+        }
+        Sample::Histogram(reading) => {
+            let sketch = reading.sketch();
+            let separator = if labels.is_empty() { "" } else { "," };
+            for (bound, count) in reading.bounds().iter().zip(reading.cumulative()) {
+                push(out, &[name, "_bucket{", labels, separator, "le=\""]);
+                float(*bound, out);
+                out.extend_from_slice(b"\"} ");
+                integer(count, out);
+                out.push(b'\n');
+            }
+            push(out, &[name, "_bucket{", labels, separator, "le=\"+Inf\"} "]);
+            integer(sketch.count(), out);
+            out.push(b'\n');
+            line_start(name, "_sum", labels, out);
+            float(sketch.sum(), out);
+            out.push(b'\n');
+            line_start(name, "_count", labels, out);
+            integer(sketch.count(), out);
+        }
+    }
+    out.push(b'\n');
+}
+
+fn line_start(name: &str, suffix: &str, labels: &str, out: &mut Vec<u8>) {
+    push(out, &[name, suffix]);
+    if !labels.is_empty() {
+        push(out, &["{", labels, "}"]);
+    }
+    out.push(b' ');
+}
+
+fn push(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+pub(crate) fn integer(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+pub(crate) fn float(value: f64, out: &mut Vec<u8>) {
+    let mut buffer = ryu::Buffer::new();
+    let text = if value.is_nan() {
+        "NaN"
+    } else if value == f64::INFINITY {
+        "+Inf"
+    } else if value == f64::NEG_INFINITY {
+        "-Inf"
+    } else {
+        buffer.format_finite(value)
+    };
+    out.extend_from_slice(text.as_bytes());
+}

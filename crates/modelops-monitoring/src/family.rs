@@ -1,0 +1,129 @@
+//! The series of one metric, told apart by labels.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::labels::LabelSet;
+use crate::series::{Cardinality, Core, Kept, Metric};
+
+/// The series of one metric, told apart by a typed label set `L`; `M` is a [`Counter`](crate::Counter), a
+/// [`Gauge`](crate::Gauge) or a [`Histogram`](crate::Histogram).
+///
+/// Where every label is an enum the series are one array, found by arithmetic. Where a label is text, a series comes
+/// into being on first use, and each thread remembers the series it used lately: a hit neither locks nor allocates.
+/// Beyond the registry's cardinality limit all further label sets share one series whose labels read `__overflow__`,
+/// so totals stay exact and memory stays bounded.
+///
+/// ```
+/// use modelops_monitoring::{Counter, Family, Registry, label_enum, label_set};
+/// label_enum! { pub enum Outcome { Ok = "ok", Denied = "denied" } }
+/// label_set! { pub struct Route<'a> { tenant: &'a str, outcome: Outcome } }
+///
+/// let registry = Registry::new("shop")?;
+/// let requests: Family<Route<'static>, Counter> = registry.counter_family("requests", "Finished requests.")?;
+/// requests.with(&Route { tenant: "acme", outcome: Outcome::Ok }).inc();
+/// assert!(registry.to_prometheus_text().contains(r#"shop_requests_total{tenant="acme",outcome="ok"} 1"#));
+/// # Ok::<(), modelops_monitoring::RegisterError>(())
+/// ```
+pub struct Family<L, M: Metric> {
+    pub(crate) core: Arc<Core<M>>,
+    /// Covariant, so that a family of `Route<'static>` takes a `Route` of any lifetime.
+    labels: PhantomData<L>,
+}
+
+impl<L, M: Metric> Clone for Family<L, M> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            labels: PhantomData,
+        }
+    }
+}
+
+impl<L, M: Metric> fmt::Debug for Family<L, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Family")
+            .field("name", &self.core.descriptor.name)
+            .field("series", &self.core.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L: LabelSet, M: Metric> Family<L, M> {
+    pub(crate) fn new(core: Arc<Core<M>>) -> Self {
+        Self {
+            core,
+            labels: PhantomData,
+        }
+    }
+
+    /// The series of `labels`, made on first use; use it at once, on this thread.
+    ///
+    /// **Complexity**: O(1) for enum labels. For text labels O(length of the texts) on a hit; a miss takes a lock.
+    #[inline]
+    pub fn with(&self, labels: &L) -> Series<'_, M> {
+        if let Some(metric) = self.core.dense.get(labels.index())
+            && L::COMBINATIONS.is_some()
+        {
+            return Series(Held::Dense(metric));
+        }
+        Series(Held::Sparse(self.core.cached(labels)))
+    }
+
+    /// A handle to the series of `labels`, to keep and to send to other threads: the fastest way to record.
+    ///
+    /// A series that was bound is never dropped for idleness.
+    #[must_use]
+    pub fn bind(&self, labels: &L) -> M {
+        match self.with(labels).0 {
+            Held::Dense(metric) => metric.clone(),
+            Held::Sparse(kept) => {
+                kept.0.pin();
+                kept.0.metric.clone()
+            }
+        }
+    }
+
+    /// How many series there are now, the overflow series not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether there is no series yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many values each label takes, and whether the limit was met: look here when `__overflow__` shows up.
+    #[must_use]
+    pub fn cardinality(&self) -> Cardinality {
+        self.core.cardinality()
+    }
+}
+
+/// A series borrowed for a moment; it dereferences to the metric.
+#[derive(Debug)]
+pub struct Series<'a, M: Metric>(Held<'a, M>);
+
+#[derive(Debug)]
+enum Held<'a, M: Metric> {
+    Dense(&'a M),
+    Sparse(Rc<Kept<M>>),
+}
+
+impl<M: Metric> Deref for Series<'_, M> {
+    type Target = M;
+
+    #[inline]
+    fn deref(&self) -> &M {
+        match &self.0 {
+            Held::Dense(metric) => metric,
+            Held::Sparse(kept) => &kept.0.metric,
+        }
+    }
+}

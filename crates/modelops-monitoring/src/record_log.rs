@@ -1,0 +1,473 @@
+//! JSON lines by a background writer.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::LogError;
+
+/// How long the writer gathers records before it writes them.
+const GATHER: Duration = Duration::from_millis(50);
+/// Pending bytes that make the writer write at once.
+const EAGER: usize = 64 * 1024;
+
+/// What a full queue does to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The record is dropped and counted, and the log itself says how many were: the caller never waits.
+    #[default]
+    Drop,
+    /// The caller waits for room: nothing is lost, and the same records give the same bytes.
+    Wait,
+}
+
+/// Settings of a [`RecordLog`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordLogOptions {
+    /// Start of the file names: `stem-000001.jsonl`. Default `records`.
+    pub stem: String,
+    /// A file is closed before the record that would make it longer than this. Default 128 MiB.
+    pub max_file_bytes: u64,
+    /// Bytes that may wait for the writer. Default 8 MiB.
+    pub queue_bytes: usize,
+    /// What happens when they are reached.
+    pub when_full: WhenFull,
+}
+
+impl Default for RecordLogOptions {
+    fn default() -> Self {
+        Self {
+            stem: "records".to_owned(),
+            max_file_bytes: 128 << 20,
+            queue_bytes: 8 << 20,
+            when_full: WhenFull::Drop,
+        }
+    }
+}
+
+impl RecordLogOptions {
+    /// The same with another start of the file names.
+    #[must_use]
+    pub fn with_stem(mut self, stem: &str) -> Self {
+        stem.clone_into(&mut self.stem);
+        self
+    }
+
+    /// The same with another greatest length of a file.
+    #[must_use]
+    pub fn with_max_file_bytes(mut self, bytes: u64) -> Self {
+        self.max_file_bytes = bytes;
+        self
+    }
+
+    /// The same with another length of the queue.
+    #[must_use]
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// The same with another behaviour of a full queue.
+    #[must_use]
+    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+}
+
+/// What a log wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LogReport {
+    /// Records written.
+    pub records: u64,
+    /// Records dropped because the queue was full or the disk failed.
+    pub dropped: u64,
+    /// Files begun.
+    pub files: u64,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// Structured records as JSON lines in rotated files, written by a thread of its own.
+///
+/// The caller serialises into a buffer of its thread and hands the line over; it never touches the disk. Timestamps
+/// are fields of the record: the log reads no clock. Every record is written, or counted as dropped in
+/// [`LogReport`] and by a line `{"dropped":n}` at the place where it is missing. Line breaks cannot be forged: JSON escapes them.
+///
+/// Each log begins a new file after those that are there, so that a file torn by a crash is never appended to;
+/// [`RecordReader`](crate::RecordReader) counts a torn last line. Dropping the log writes what is pending.
+///
+/// **Complexity**: `write` O(length of the record).
+///
+/// ```
+/// use modelops_monitoring::{RecordLog, RecordLogOptions, RecordReader};
+/// #[derive(serde::Serialize)]
+/// struct Request { seconds: f64, error: Option<&'static str> }
+///
+/// let folder = tempfile::tempdir()?;
+/// let log = RecordLog::create(folder.path(), RecordLogOptions::default())?;
+/// log.write(&Request { seconds: 0.25, error: None })?;
+/// log.write(&Request { seconds: 0.5, error: Some("timeout") })?;
+/// assert_eq!(log.close()?.records, 2);
+///
+/// let report = RecordReader::open(folder.path())?.group_by("error").summarize("seconds")?;
+/// assert_eq!(report.values.sum(), 0.75);
+/// assert_eq!(report.groups["timeout"].count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RecordLog {
+    shared: Arc<Shared>,
+    when_full: WhenFull,
+    queue_bytes: usize,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The writer sleeps here.
+    work: Condvar,
+    /// Callers sleep here, for room or for a flush.
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Vec<u8>,
+    records: u64,
+    /// Records dropped that the log does not tell of yet.
+    untold: u64,
+    /// Whether the writer holds a batch that is not written yet.
+    writing: bool,
+    asleep: bool,
+    hurry: bool,
+    closing: bool,
+    failure: Option<LogError>,
+    report: LogReport,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local! {
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl RecordLog {
+    /// Begins a log in `folder`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] where the folder or the first file cannot be made.
+    pub fn create(folder: impl AsRef<Path>, options: RecordLogOptions) -> Result<Self, LogError> {
+        let folder = folder.as_ref();
+        fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
+        let mut files = Files {
+            folder: folder.to_owned(),
+            next: last_number(folder, &options.stem)? + 1,
+            stem: options.stem,
+            limit: options.max_file_bytes,
+            open: None,
+            report: LogReport::default(),
+        };
+        files.begin()?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                report: files.report,
+                ..State::default()
+            }),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let writer = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("record-log".to_owned())
+                .spawn(move || write_all(&shared, files))
+                .map_err(|error| io(folder, &error))?
+        };
+        Ok(Self {
+            shared,
+            when_full: options.when_full,
+            queue_bytes: options.queue_bytes,
+            writer: Some(writer),
+        })
+    }
+
+    /// Hands one record over. A record that finds the queue full is dropped and counted, or waits: see [`WhenFull`].
+    ///
+    /// # Errors
+    /// [`LogError::Record`] where the record is no JSON object; [`LogError::Stopped`] after the disk failed.
+    pub fn write<R: Serialize + ?Sized>(&self, record: &R) -> Result<(), LogError> {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?;
+            if line.first() != Some(&b'{') {
+                return Err(LogError::Record);
+            }
+            line.push(b'\n');
+            self.enqueue(line)
+        })
+    }
+
+    fn enqueue(&self, line: &[u8]) -> Result<(), LogError> {
+        let mut state = self.shared.lock();
+        loop {
+            if state.failure.is_some() {
+                state.report.dropped += 1;
+                return Err(LogError::Stopped);
+            }
+            // A line longer than the queue passes when the queue is empty.
+            if state.pending.is_empty() || state.pending.len() + line.len() <= self.queue_bytes {
+                break;
+            }
+            match self.when_full {
+                WhenFull::Drop => {
+                    state.untold += 1;
+                    state.report.dropped += 1;
+                    return Ok(());
+                }
+                WhenFull::Wait => {
+                    state.hurry = true;
+                    self.shared.work.notify_one();
+                    state = self
+                        .shared
+                        .done
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        if state.untold > 0 {
+            tell(&mut state);
+        }
+        state.pending.extend_from_slice(line);
+        state.records += 1;
+        let eager = state.pending.len() >= EAGER && !state.hurry;
+        if eager || state.asleep {
+            state.hurry |= eager;
+            state.asleep = false;
+            drop(state);
+            self.shared.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until all records handed over so far are with the operating system.
+    ///
+    /// # Errors
+    /// The failure that stopped the writer.
+    pub fn flush(&self) -> Result<(), LogError> {
+        let mut state = self.shared.lock();
+        while state.failure.is_none() && (state.writing || !state.pending.is_empty() || state.untold > 0) {
+            state.hurry = true;
+            self.shared.work.notify_one();
+            state = self
+                .shared
+                .done
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Records dropped so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.lock().report.dropped
+    }
+
+    /// Writes what is pending, ends the writer and says what was written.
+    ///
+    /// # Errors
+    /// The failure that stopped the writer.
+    pub fn close(mut self) -> Result<LogReport, LogError> {
+        self.end();
+        let state = self.shared.lock();
+        state.failure.clone().map_or(Ok(state.report), Err)
+    }
+
+    fn end(&mut self) {
+        {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            self.shared.work.notify_one();
+        }
+        if let Some(writer) = self.writer.take() {
+            // A panic in the writer would be a bug there; the report then lacks what it did not write.
+            let _ended = writer.join();
+        }
+    }
+}
+
+impl Drop for RecordLog {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Puts the count of the records that are missing here into the log.
+fn tell(state: &mut State) {
+    let untold = std::mem::take(&mut state.untold);
+    state.pending.extend_from_slice(b"{\"dropped\":");
+    state
+        .pending
+        .extend_from_slice(itoa::Buffer::new().format(untold).as_bytes());
+    state.pending.extend_from_slice(b"}\n");
+}
+
+fn write_all(shared: &Shared, mut files: Files) {
+    let mut batch = Vec::new();
+    let mut state = shared.lock();
+    loop {
+        while state.pending.is_empty() && state.untold == 0 && !state.closing {
+            state.asleep = true;
+            state.hurry = false;
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.asleep = false;
+        if !state.hurry && !state.closing {
+            let (next, _) = shared
+                .work
+                .wait_timeout_while(state, GATHER, |state| !state.hurry && !state.closing)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = next;
+        }
+        if state.untold > 0 {
+            tell(&mut state);
+        }
+        if state.pending.is_empty() && state.closing {
+            return;
+        }
+        std::mem::swap(&mut state.pending, &mut batch);
+        let records = std::mem::take(&mut state.records);
+        state.writing = true;
+        state.hurry = false;
+        drop(state);
+        let outcome = files.write(&batch);
+        batch.clear();
+        batch.shrink_to(EAGER);
+        state = shared.lock();
+        state.writing = false;
+        match outcome {
+            Ok(()) => state.report.records += records,
+            Err(failure) => {
+                state.report.dropped += records + state.records;
+                state.failure = Some(failure);
+            }
+        }
+        state.report.bytes = files.report.bytes;
+        state.report.files = files.report.files;
+        shared.done.notify_all();
+        if state.failure.is_some() {
+            return;
+        }
+    }
+}
+
+/// The file being written and those to come.
+struct Files {
+    folder: PathBuf,
+    stem: String,
+    next: u64,
+    limit: u64,
+    open: Option<(PathBuf, File, u64)>,
+    report: LogReport,
+}
+
+impl Files {
+    fn begin(&mut self) -> Result<(), LogError> {
+        let path = self.folder.join(file_name(&self.stem, self.next));
+        let file = File::create_new(&path).map_err(|error| io(&path, &error))?;
+        self.next += 1;
+        self.report.files += 1;
+        self.open = Some((path, file, 0));
+        Ok(())
+    }
+
+    /// Writes whole lines, the next file begun before the line that would be too much.
+    fn write(&mut self, mut lines: &[u8]) -> Result<(), LogError> {
+        while !lines.is_empty() {
+            let Some((path, file, length)) = &mut self.open else {
+                self.begin()?;
+                continue;
+            };
+            let fitting = whole_lines(lines, self.limit.saturating_sub(*length), *length == 0);
+            file.write_all(&lines[..fitting])
+                .map_err(|error| io(path, &error))?;
+            *length += fitting as u64;
+            self.report.bytes += fitting as u64;
+            lines = &lines[fitting..];
+            if !lines.is_empty() {
+                self.open = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The length of the lines that fit into `room`; at least one where `force` says that the file is empty.
+fn whole_lines(lines: &[u8], room: u64, force: bool) -> usize {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if lines.len() <= room {
+        return lines.len();
+    }
+    let fitting = lines[..room]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    if fitting == 0 && force {
+        return lines
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(lines.len(), |at| at + 1);
+    }
+    fitting
+}
+
+fn file_name(stem: &str, number: u64) -> String {
+    format!("{stem}-{number:06}.jsonl")
+}
+
+/// The number in `stem-000001.jsonl`.
+pub(crate) fn file_number(name: &str, stem: &str) -> Option<u64> {
+    let digits = name
+        .strip_prefix(stem)?
+        .strip_prefix('-')?
+        .strip_suffix(".jsonl")?;
+    let numeric = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
+    numeric.then(|| digits.parse().ok()).flatten()
+}
+
+fn last_number(folder: &Path, stem: &str) -> Result<u64, LogError> {
+    let mut last = 0;
+    for entry in fs::read_dir(folder).map_err(|error| io(folder, &error))? {
+        let entry = entry.map_err(|error| io(folder, &error))?;
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| file_number(name, stem));
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
+}
+
+fn io(path: &Path, error: &std::io::Error) -> LogError {
+    let kind: ErrorKind = error.kind();
+    LogError::Io {
+        path: path.to_owned(),
+        kind,
+    }
+}

@@ -1,0 +1,139 @@
+//! What a request log does when things go wrong.
+
+use std::fs;
+
+use modelops_monitoring::{LogError, ReadError, RecordLog, RecordLogOptions, RecordReader};
+use serde_json::json;
+
+#[test]
+fn a_full_queue_drops_counts_and_says_so_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::create(folder.path(), RecordLogOptions::default().with_queue_bytes(64)).unwrap();
+    for i in 0..1_000 {
+        log.write(&json!({"i": i, "seconds": 0.5})).unwrap();
+    }
+    let report = log.close().unwrap();
+    assert!(report.dropped > 0, "a queue of 64 bytes must overflow");
+    assert_eq!(report.records + report.dropped, 1_000);
+    let summary = RecordReader::open(folder.path())
+        .unwrap()
+        .summarize("seconds")
+        .unwrap();
+    assert_eq!(
+        (summary.records, summary.dropped),
+        (report.records, report.dropped)
+    );
+}
+
+#[test]
+fn a_torn_last_line_and_garbage_are_counted_and_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "{\"seconds\":1}\nnot json\n{\"seconds\":\"text\"}\n[1]\n{\"seconds\":2,\"nested\":{\"a\":[1,{}]}}\n{\"sec";
+    fs::write(folder.path().join("records-000001.jsonl"), text).unwrap();
+    let log = RecordLog::create(folder.path(), RecordLogOptions::default()).unwrap();
+    log.write(&json!({"seconds": 4})).unwrap();
+    log.close().unwrap();
+    let summary = RecordReader::open(folder.path())
+        .unwrap()
+        .summarize("seconds")
+        .unwrap();
+    assert_eq!(summary.values.sum(), 7.0);
+    assert_eq!(
+        (
+            summary.records,
+            summary.malformed,
+            summary.torn,
+            summary.without_value
+        ),
+        (4, 2, 1, 1)
+    );
+    assert!(folder.path().join("records-000002.jsonl").exists());
+}
+
+#[test]
+fn filters_and_groups_see_text_numbers_and_booleans() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::create(folder.path(), RecordLogOptions::default()).unwrap();
+    for (status, cached, error) in [
+        (200, true, None),
+        (200, false, None),
+        (503, false, Some("overload")),
+    ] {
+        log.write(&json!({"status": status, "cached": cached, "error": error, "seconds": 1}))
+            .unwrap();
+    }
+    log.flush().unwrap();
+    let reader = RecordReader::open(folder.path()).unwrap();
+    let by_error = reader.clone().group_by("error").summarize("seconds").unwrap();
+    assert_eq!(by_error.groups.keys().collect::<Vec<_>>(), ["overload"]);
+    let some = reader
+        .clone()
+        .filter("status", "200")
+        .filter("cached", "false")
+        .summarize("seconds")
+        .unwrap();
+    assert_eq!((some.records, some.matched, some.values.count()), (3, 1, 1));
+    assert_eq!(
+        reader.group_by("status").summarize("seconds").unwrap().groups["200"].count(),
+        2
+    );
+}
+
+#[test]
+fn the_same_records_give_the_same_bytes() {
+    let bytes = || {
+        let folder = tempfile::tempdir().unwrap();
+        let options = RecordLogOptions::default().with_max_file_bytes(1_000);
+        let log = RecordLog::create(folder.path(), options).unwrap();
+        (0..200).for_each(|i| log.write(&json!({"i": i, "x": 1.5})).unwrap());
+        let files = log.close().unwrap().files;
+        (1..=files)
+            .map(|n| fs::read(folder.path().join(format!("records-{n:06}.jsonl"))).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = bytes();
+    assert!(first.len() > 2);
+    assert_eq!(first, bytes());
+}
+
+#[test]
+fn an_impossible_folder_is_a_typed_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = RecordLog::create(file.join("log"), RecordLogOptions::default());
+    assert!(matches!(refused, Err(LogError::Io { .. })));
+    assert!(matches!(
+        RecordReader::open(folder.path()),
+        Err(ReadError::Empty { .. })
+    ));
+    assert!(matches!(
+        RecordReader::open(folder.path().join("none")),
+        Err(ReadError::Io { .. })
+    ));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_stops_the_log_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    // The second file of the log lands on a device that is always full.
+    let options = RecordLogOptions::default()
+        .with_max_file_bytes(20)
+        .with_stem("full");
+    let log = RecordLog::create(folder.path(), options).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("full-000002.jsonl")).unwrap();
+    log.write(&json!({"seconds": 1})).unwrap();
+    log.write(&json!({"seconds": 2})).unwrap();
+    assert!(matches!(log.flush(), Err(LogError::Io { .. })));
+    assert_eq!(log.write(&json!({"seconds": 3})), Err(LogError::Stopped));
+    assert!(log.close().is_err());
+}
+
+#[test]
+fn a_record_must_be_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::create(folder.path(), RecordLogOptions::default()).unwrap();
+    assert_eq!(log.write(&1), Err(LogError::Record));
+    assert_eq!(log.close().unwrap().records, 0);
+}

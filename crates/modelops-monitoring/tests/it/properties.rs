@@ -1,0 +1,137 @@
+//! Laws that hold for every input.
+
+use modelops_monitoring::{
+    HistogramOptions, Objective, RecordLog, RecordLogOptions, RecordReader, Registry, Schema,
+};
+use modelops_monitoring::{Sketch, Status, WhenFull};
+use modelops_testkit::monitoring::{any_value, cumulative, positive_value, quantile};
+use modelops_testkit::tolerance;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn sketch_of(schema: i8, values: &[f64]) -> Sketch {
+    let mut sketch = Sketch::new(Schema::try_new(schema).unwrap());
+    values.iter().for_each(|v| sketch.observe(*v));
+    sketch
+}
+
+proptest! {
+    /// |q̂ − x_q| ≤ α·|x_q| for every schema, quantile and stream of values beyond 2^-128.
+    #[test]
+    fn a_quantile_is_within_its_bound(
+        values in vec(prop_oneof![positive_value(), positive_value().prop_map(|v| -v), Just(0.0)], 1..200),
+        schema in -4..=8i8,
+        q in 0.0..=1.0f64,
+    ) {
+        let sketch = sketch_of(schema, &values);
+        let exact = quantile(&values, q).unwrap();
+        let estimate = sketch.quantile(q).unwrap();
+        let bound = sketch.relative_error() * exact.abs() * (1.0 + tolerance::REORDERED_SUM);
+        prop_assert!((estimate - exact).abs() <= bound, "{estimate} for {exact}");
+    }
+
+    /// Shards merged in any split give, bit for bit, the sketch of the whole stream.
+    #[test]
+    fn merging_shards_gives_the_whole(
+        values in vec(any_value().prop_filter("exact sums", |v| v.abs() < 9e15), 0..200),
+        shards in 1..5usize,
+        schema in 0..=8i8,
+    ) {
+        let whole = sketch_of(schema, &values);
+        let mut merged = Sketch::new(Schema::try_new(schema).unwrap());
+        for shard in 0..shards {
+            let part: Vec<f64> = values.iter().copied().skip(shard).step_by(shards).collect();
+            merged.merge(&sketch_of(schema, &part));
+        }
+        prop_assert_eq!(&merged, &whole);
+        prop_assert_eq!(merged.sum().to_bits(), whole.sum().to_bits());
+    }
+
+    /// The difference of two snapshots, merged onto the earlier one, is the later one.
+    #[test]
+    fn a_delta_is_what_came_between(
+        before in vec(positive_value(), 0..50), between in vec(positive_value(), 0..50), schema in 0..=8i8,
+    ) {
+        let earlier = sketch_of(schema, &before);
+        let mut later = earlier.clone();
+        between.iter().for_each(|v| later.observe(*v));
+        let delta = later.delta_since(&earlier).unwrap();
+        let mut sum = earlier;
+        sum.merge(&delta);
+        prop_assert_eq!(sum, later);
+        prop_assert_eq!(delta.count(), between.len() as u64);
+    }
+
+    /// A recorded histogram is the sketch of what it saw, and its classic buckets count exactly.
+    #[test]
+    fn a_histogram_is_a_sketch_with_exact_classic_buckets(
+        values in vec(any_value(), 0..200),
+        mut bounds in vec(any_value(), 0..12),
+        schema in 0..=8i8,
+    ) {
+        bounds.sort_by(f64::total_cmp);
+        bounds.dedup();
+        let registry = Registry::new("law").unwrap();
+        let options = HistogramOptions::seconds()
+            .with_schema(Schema::try_new(schema).unwrap())
+            .with_buckets(&bounds);
+        let histogram = registry.histogram("h", "", options).unwrap();
+        values.iter().for_each(|v| histogram.observe(*v));
+        let (snapshot, sketch) = (histogram.snapshot(), sketch_of(schema, &values));
+        prop_assert!(snapshot.positive_buckets().eq(sketch.positive_buckets()));
+        prop_assert!(snapshot.negative_buckets().eq(sketch.negative_buckets()));
+        prop_assert_eq!(snapshot.count(), values.len() as u64);
+        let (sum, exact) = (snapshot.sum(), sketch.sum());
+        prop_assert!(sum == exact || tolerance::close(sum, exact, tolerance::FIXED_POINT_SUM));
+        let counted: Vec<u64> = bounds.iter().map(|b| histogram.count_at_most(*b).unwrap()).collect();
+        prop_assert_eq!(counted, cumulative(&values, &bounds));
+    }
+
+    /// `observe_n(v, n)` is `observe(v)` n times over.
+    #[test]
+    fn observing_n_times_is_n_observations(value in positive_value(), n in 0..300u64) {
+        let registry = Registry::new("law").unwrap();
+        let once = registry.histogram("once", "", HistogramOptions::seconds()).unwrap();
+        let many = registry.histogram("many", "", HistogramOptions::seconds()).unwrap();
+        many.observe_n(value, n);
+        (0..n).for_each(|_| once.observe(value));
+        prop_assert_eq!(many.snapshot(), once.snapshot());
+    }
+
+    /// Every record comes back, whatever the length of the files; files stay within it.
+    #[test]
+    fn a_log_gives_back_what_was_written(values in vec(positive_value(), 1..60), limit in 1..400u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = RecordLogOptions::default()
+            .with_max_file_bytes(limit)
+            .with_queue_bytes(100)
+            .with_when_full(WhenFull::Wait);
+        let log = RecordLog::create(folder.path(), options).unwrap();
+        for value in &values {
+            log.write(&serde_json::json!({"seconds": value, "error": "a\nb"})).unwrap();
+        }
+        let written = log.close().unwrap();
+        prop_assert_eq!((written.records, written.dropped), (values.len() as u64, 0));
+        let summary = RecordReader::open(folder.path()).unwrap().group_by("error").summarize("seconds").unwrap();
+        prop_assert_eq!(&summary.values, &sketch_of(8, &values));
+        prop_assert_eq!(&summary.groups["a\nb"], &summary.values);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            prop_assert!(text.len() as u64 <= limit || text.lines().count() == 1);
+        }
+    }
+
+    /// Spending more never helps, and the verdict agrees with exact integer arithmetic.
+    #[test]
+    fn a_verdict_is_exact_and_monotone(permille in 1..1000u64, total in 1..100_000u64, share in 0.0..=1.0f64) {
+        let objective = Objective::availability("law", permille as f64 / 1000.0).unwrap();
+        let bad = (share * total as f64) as u64;
+        let verdict = objective.verdict(bad, total).unwrap();
+        let met = (total - bad) * 1000 >= permille * total;
+        prop_assert_eq!(verdict.status == Status::Met, met);
+        prop_assert_eq!(verdict.budget_left >= 0.0, met || verdict.budget_left == 0.0);
+        if bad < total {
+            prop_assert!(objective.verdict(bad + 1, total).unwrap().budget_left <= verdict.budget_left);
+        }
+    }
+}
