@@ -41,7 +41,7 @@ fn record(c: &mut Criterion) {
             b.iter(|| {
                 (0..n).for_each(|_| {
                     black_box(shared.fetch_add(1, Ordering::Relaxed));
-                })
+                });
             });
         });
         group.bench_function(format!("histogram/{n}"), |b| {
