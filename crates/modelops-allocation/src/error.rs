@@ -1,0 +1,189 @@
+//! What can be wrong with the input of each step.
+
+use thiserror::Error;
+
+/// A single amount is out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ResourceError {
+    /// A share of a device outside 1..=1000.
+    #[error("a share of {milli} thousandths is not between 1 and 1000: ask for several whole devices instead")]
+    Share {
+        /// The share that was given.
+        milli: u32,
+    },
+}
+
+/// A fleet cannot be built from these nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FleetError {
+    /// Two nodes have the same name, so that a binding would be ambiguous.
+    #[error("two nodes are called `{name}`: give each its own name, or use `count`")]
+    DuplicateNode {
+        /// The name that occurs twice.
+        name: String,
+    },
+    /// A node has no name.
+    #[error("node {index} has no name")]
+    UnnamedNode {
+        /// Its position in the list.
+        index: usize,
+    },
+    /// A node has more devices than a binding can name.
+    #[error("node `{node}` has {devices} devices, the limit is {limit}: split it into several nodes")]
+    TooManyDevices {
+        /// The node.
+        node: String,
+        /// How many devices it has.
+        devices: usize,
+        /// [`crate::Fleet::MAX_DEVICES`].
+        limit: usize,
+    },
+    /// The file asks for more nodes than one fleet may have.
+    #[error("the fleet has {nodes} nodes, the limit is {limit}")]
+    TooManyNodes {
+        /// How many there would be.
+        nodes: u64,
+        /// [`crate::Fleet::MAX_NODES`].
+        limit: u64,
+    },
+    /// The sum of one resource over the fleet does not fit into 63 bits.
+    #[error("the total of `{resource}` is 2^63 or more: use a larger unit")]
+    CapacityOverflow {
+        /// The resource.
+        resource: String,
+    },
+}
+
+/// A workload or a catalogue cannot be built from these requests.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WorkloadError {
+    /// Two requests have the same name.
+    #[error("two requests are called `{name}`: use `replicas` for copies")]
+    DuplicateRequest {
+        /// The name that occurs twice.
+        name: String,
+    },
+    /// A request has no name.
+    #[error("request {index} has no name")]
+    UnnamedRequest {
+        /// Its position in the list.
+        index: usize,
+    },
+    /// A request asks for no device in its `devices` section.
+    #[error("request `{name}` asks for 0 devices: leave `devices` out")]
+    NoDevices {
+        /// The request.
+        name: String,
+    },
+    /// A request names more resources than a reason can tell apart.
+    #[error("request `{name}` names {resources} resources, the limit is {limit}")]
+    TooManyResources {
+        /// The request.
+        name: String,
+        /// How many it names.
+        resources: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A model of a catalogue has no variant.
+    #[error("model `{name}` has no variant")]
+    NoVariants {
+        /// The model.
+        name: String,
+    },
+    /// The sum of the demands or of the values over all replicas does not fit into 63 bits.
+    #[error("the total of `{what}` over all replicas is 2^63 or more: use a larger unit")]
+    DemandOverflow {
+        /// A resource, or `value`, or `replicas`.
+        what: String,
+    },
+}
+
+/// A ledger refuses an operation; its state is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// There is no such node.
+    #[error("there is no node {node}: the fleet has {nodes}")]
+    UnknownNode {
+        /// The index that was given.
+        node: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// There is no such device, or it is of a kind that the request does not accept.
+    #[error("the devices do not match the request on node {node}")]
+    DeviceMismatch {
+        /// The node.
+        node: usize,
+    },
+    /// The node or one of the devices has not enough left.
+    #[error("node {node} has {free} of `{resource}` left where {requested} are asked for")]
+    Insufficient {
+        /// The node.
+        node: usize,
+        /// The resource that is short.
+        resource: String,
+        /// What was asked for.
+        requested: u64,
+        /// What is left.
+        free: u64,
+    },
+    /// The ticket was released before, or comes from another ledger.
+    #[error("ticket {ticket} is not bound")]
+    UnknownTicket {
+        /// The ticket's number.
+        ticket: u64,
+    },
+    /// The mark lies behind a state that has been rolled back already.
+    #[error("mark {mark} is not in the journal of {length} operations")]
+    UnknownMark {
+        /// The mark's position.
+        mark: usize,
+        /// The journal's length.
+        length: usize,
+    },
+}
+
+/// An exact solver refuses its input.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SolveError {
+    /// The sum of the values or of the weights does not fit into 62 bits.
+    #[error("the sum of the {what} is 2^62 or more: use a larger unit")]
+    Overflow {
+        /// `values` or `weights`.
+        what: &'static str,
+    },
+    /// More items than a solver can index.
+    #[error("{items} items are more than the limit of {limit}")]
+    TooManyItems {
+        /// How many there are.
+        items: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A class of a multiple-choice problem is empty, so that nothing can be chosen from it.
+    #[error("class {class} has no variant: give it one of value 0 and weight 0 if it may be left out")]
+    EmptyClass {
+        /// The position of the class.
+        class: usize,
+    },
+    /// Even the lightest variant of every class together is too heavy.
+    #[error("the lightest variants weigh {lightest} together, the budget is {budget}")]
+    BudgetTooSmall {
+        /// The least weight possible.
+        lightest: u64,
+        /// The budget that was given.
+        budget: u64,
+    },
+    /// A value table is empty or does not start with the value of no units.
+    #[error("table {table} is empty: its first entry is the value of no units")]
+    EmptyTable {
+        /// The position of the table.
+        table: usize,
+    },
+}

@@ -1,0 +1,6 @@
+//! Allocation-free loops over slices, and the tables they run on.
+
+pub(crate) mod choice_dp;
+pub(crate) mod core_dp;
+pub(crate) mod fit;
+pub(crate) mod states;

@@ -1,0 +1,277 @@
+//! Online placement: one replica after the other on a live ledger.
+
+use std::sync::Arc;
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::fleet::Fleet;
+use crate::greedy::{Greedy, TieBreak};
+use crate::kernel::fit;
+use crate::ledger::{Ledger, Ticket, devices_of};
+use crate::reject::{self, Rejection};
+use crate::score::{NodeView, Score, Trial};
+use crate::space::{Demand, Space};
+use crate::workload::Request;
+
+/// Where one replica went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The receipt to release it with.
+    pub ticket: Ticket,
+    /// The position of the node in the fleet.
+    pub node: usize,
+    /// The positions of the devices on the node.
+    pub devices: Vec<usize>,
+}
+
+/// A greedy policy at work on a live fleet: place, release, ask why not.
+///
+/// Use it where requests arrive one by one; [`Greedy::plan`] is for a batch that is known.
+///
+/// **Complexity**: a decision reads one remembered score for each distinct state of the nodes, and computes those that are new.
+///
+/// # Example
+/// ```
+/// use modelops_allocation::score::BestFit;
+/// use modelops_allocation::{Fleet, Greedy, Node, Request, Resources, Scheduler};
+/// let cpu = |n| Resources::new().with("cpu", n);
+/// let fleet = Fleet::try_new(vec![Node::new("a", cpu(10)), Node::new("b", cpu(5))])?;
+/// let mut scheduler = Scheduler::new(&fleet, &Greedy::new(BestFit::default()));
+/// let job = Request::new("job").with_resource("cpu", 4);
+/// let placed = scheduler.place(&job)?;
+/// assert_eq!(placed.node, 1); // leaves 1 of 5, not 6 of 10
+/// scheduler.release(placed.ticket)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scheduler<S> {
+    score: S,
+    ledger: Ledger,
+    memos: Vec<Vec<Memo>>,
+    standings: Vec<(u32, i64)>,
+    chance: Option<Xoshiro256PlusPlus>,
+}
+
+/// What is known of one demand on one state, valid while the epoch is the state's.
+#[derive(Clone, Copy, Debug)]
+struct Memo {
+    score: i64,
+    devices: u64,
+    epoch: u32,
+}
+
+/// The score of a state on which the demand does not fit.
+const NEVER: i64 = i64::MIN;
+
+impl<S: Score> Scheduler<S> {
+    /// A scheduler on an empty fleet.
+    #[must_use]
+    pub fn new(fleet: &Fleet, greedy: &Greedy<S>) -> Self {
+        let space = Space::new(fleet, greedy.scored.as_deref());
+        let mut ranks: Vec<u32> = (0..fleet.nodes().len() as u32).collect();
+        let mut chance = None;
+        match greedy.ties {
+            TieBreak::NodeOrder => {}
+            TieBreak::Permuted(seed) => shuffle(&mut ranks, &mut Xoshiro256PlusPlus::seed_from_u64(seed)),
+            TieBreak::Random(seed) => chance = Some(Xoshiro256PlusPlus::seed_from_u64(seed)),
+        }
+        let mut score = greedy.score.clone();
+        score.prepare(&space);
+        Self {
+            score,
+            ledger: Ledger::with_ranks(Arc::new(space), ranks.into()),
+            memos: Vec::new(),
+            standings: Vec::new(),
+            chance,
+        }
+    }
+
+    /// Places one replica of `request`, whatever its `replicas` say, and binds it.
+    ///
+    /// # Errors
+    /// A [`Rejection`] where it fits nowhere; nothing has changed then.
+    pub fn place(&mut self, request: &Request) -> Result<Placement, Rejection> {
+        let demand = self.ledger.demand_id(request);
+        match self.find(demand, &|_| true) {
+            Some((node, devices)) => {
+                let ticket = self.ledger.bind_unchecked(demand, node, devices);
+                Ok(Placement { ticket, node: node as usize, devices: devices_of(devices) })
+            }
+            None => Err(self.why_not(request)),
+        }
+    }
+
+    /// Gives back what a placement holds.
+    ///
+    /// # Errors
+    /// [`crate::LedgerError::UnknownTicket`] where it was released before.
+    pub fn release(&mut self, ticket: Ticket) -> Result<(), crate::LedgerError> {
+        self.ledger.release(ticket)
+    }
+
+    /// Why one more replica of `request` fits nowhere now: the smallest true reason.
+    #[must_use]
+    pub fn why_not(&self, request: &Request) -> Rejection {
+        let space = self.ledger.space();
+        reject::explain(&self.ledger, &space.demand(request))
+    }
+
+    /// The state of the fleet.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    /// The best node that `eligible` lets through, and the devices on it.
+    pub(crate) fn find(&mut self, demand: u32, eligible: &dyn Fn(u32) -> bool) -> Option<(u32, u64)> {
+        self.score_states(demand);
+        let memos = &self.memos[demand as usize];
+        if let Some(chance) = &mut self.chance {
+            return random_best(&self.ledger, memos, eligible, chance);
+        }
+        let best = memos.iter().map(|memo| memo.score).max().filter(|score| *score > NEVER)?;
+        let mut first: Option<(u32, u32, u64)> = None;
+        for state in 0..memos.len() {
+            let memo = memos[state];
+            if memo.score == best
+                && let Some((rank, node)) = self.ledger.first(state as u32)
+                && first.is_none_or(|(lowest, ..)| rank < lowest)
+            {
+                first = Some((rank, node, memo.devices));
+            }
+        }
+        if let Some((_, node, devices)) = first
+            && eligible(node)
+        {
+            return Some((node, devices));
+        }
+        // Some node is not eligible: look at each.
+        (0..self.ledger.state_of().len() as u32)
+            .filter(|node| eligible(*node))
+            .filter_map(|node| {
+                let memo = memos[self.ledger.state_of()[node as usize] as usize];
+                (memo.score > NEVER).then_some((memo, node))
+            })
+            .max_by_key(|(memo, node)| (memo.score, std::cmp::Reverse(self.ledger.rank(*node as usize))))
+            .map(|(memo, node)| (node, memo.devices))
+    }
+
+    /// Brings the remembered scores of one demand up to date.
+    fn score_states(&mut self, demand: u32) {
+        let Self { score, ledger, memos, standings, .. } = self;
+        while memos.len() <= demand as usize {
+            memos.push(Vec::new());
+        }
+        let states = ledger.states();
+        let memos = &mut memos[demand as usize];
+        memos.resize(states.len(), Memo { score: NEVER, devices: 0, epoch: 0 });
+        standings.resize(states.len(), (0, 0));
+        let shape = ledger.demand(demand);
+        let space = ledger.space();
+        let mut after = vec![0; space.stride];
+        for ((state, memo), epoch) in (0_u32..).zip(memos.iter_mut()).zip(states.epochs()) {
+            if memo.epoch == *epoch {
+                continue;
+            }
+            memo.epoch = *epoch;
+            memo.score = NEVER;
+            if states.members(state) == 0 {
+                continue;
+            }
+            let row = states.row(state);
+            if !fit::fits(space, row, shape) {
+                continue;
+            }
+            let standing = &mut standings[state as usize];
+            if standing.0 != *epoch {
+                *standing = (*epoch, score.standing(NodeView { space, row }));
+            }
+            (memo.score, memo.devices) = score_state(score, space, row, shape, standing.1, &mut after);
+        }
+    }
+}
+
+/// The best score on one state and the devices that give it.
+fn score_state<S: Score>(
+    score: &S,
+    space: &Space,
+    row: &[u64],
+    shape: &Demand,
+    standing: i64,
+    after: &mut [u64],
+) -> (i64, u64) {
+    let mut trial = |devices: u64| {
+        after.copy_from_slice(row);
+        fit::take(space, after, shape, devices);
+        score
+            .score(&Trial {
+                before: NodeView { space, row },
+                standing,
+                after: NodeView { space, row: after },
+                demand: shape,
+            })
+            // Below every real score is the mark of what does not fit.
+            .max(NEVER + 1)
+    };
+    let fitting = if shape.count == 0 { 0 } else { fit::fitting(space, row, shape) };
+    if shape.count != 1 || shape.device[0] == 1000 {
+        let devices = fit::tightest(space, row, fitting, shape.count);
+        return (trial(devices), devices);
+    }
+    // One share of one device: every distinct device is a candidate, the tightest first.
+    let (mut best, mut rest) = ((NEVER, 0), fitting);
+    let mut last: Option<&[u64]> = None;
+    while rest != 0 {
+        let device = fit::tightest(space, row, rest, 1);
+        rest &= !device;
+        let width = space.device_dims();
+        let cells = &row[1 + space.node_dims() + device.trailing_zeros() as usize * width..][..width];
+        if last == Some(cells) {
+            continue;
+        }
+        last = Some(cells);
+        let value = trial(device);
+        if value > best.0 {
+            best = (value, device);
+        }
+    }
+    best
+}
+
+/// One of the best nodes, and one of its equally good devices, each with the same probability.
+fn random_best(
+    ledger: &Ledger,
+    memos: &[Memo],
+    eligible: &dyn Fn(u32) -> bool,
+    chance: &mut Xoshiro256PlusPlus,
+) -> Option<(u32, u64)> {
+    let mut best = NEVER;
+    let mut ties = 0_u64;
+    let mut chosen = None;
+    for (node, state) in (0_u32..).zip(ledger.state_of()) {
+        let memo = memos[*state as usize];
+        if memo.score == NEVER || memo.score < best || !eligible(node) {
+            continue;
+        }
+        if memo.score > best {
+            (best, ties) = (memo.score, 0);
+        }
+        ties += 1;
+        if chance.random_range(0..ties) == 0 {
+            chosen = Some((node, memo.devices));
+        }
+    }
+    chosen
+}
+
+/// A uniform permutation, the same on every platform.
+fn shuffle(values: &mut [u32], chance: &mut impl Rng) {
+    for i in (1..values.len()).rev() {
+        values.swap(i, chance.random_range(0..=i as u64) as usize);
+    }
+}
