@@ -12,7 +12,9 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use modelops::allocation::score::BestFit;
-use modelops::allocation::{Catalogue, Fleet, Greedy, Node, Order, Plan, Request, Resources, Workload, plan_variants};
+use modelops::allocation::{
+    Catalogue, Fleet, Greedy, Node, Order, Plan, Request, Resources, Workload, plan_variants,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
@@ -41,7 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let units = |n| Resources::new().with("units", n);
     let nodes = [10, 5, 8].into_iter().zip(["r10", "r5", "r8"]);
     let fleet = Fleet::try_new(nodes.map(|(n, name)| Node::new(name, units(n))).collect())?;
-    let demands = [3, 4, 6].map(|n| Request::new(format!("d{n}")).with_resource("units", n).with_value(n));
+    let demands = [3, 4, 6].map(|n| {
+        Request::new(format!("d{n}"))
+            .with_resource("units", n)
+            .with_value(n)
+    });
     print!("{}", greedy.plan(&fleet, &Workload::try_new(demands.to_vec())?));
     Ok(())
 }
@@ -49,6 +55,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn compare(first: &Plan, exact: &Plan) {
     println!("{:<22}{:>8}{:>8}{:>8}", "", "placed", "value", "gap %");
     for (name, plan) in [("greedy", first), ("dynamic programming", exact)] {
-        println!("{name:<22}{:>8}{:>8}{:>8.2}", plan.bindings().len(), plan.value(), 100.0 * plan.gap());
+        println!(
+            "{name:<22}{:>8}{:>8}{:>8.2}",
+            plan.bindings().len(),
+            plan.value(),
+            100.0 * plan.gap()
+        );
     }
 }

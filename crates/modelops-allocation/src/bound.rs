@@ -79,7 +79,11 @@ impl Budget {
 /// Every resource of the fleet with its total.
 pub(crate) fn budgets(space: &Space) -> Vec<Budget> {
     let sum = |cell: &dyn Fn(&[u64]) -> u64| {
-        space.classes.iter().map(|class| cell(&class.full) * class.nodes).sum::<u64>()
+        space
+            .classes
+            .iter()
+            .map(|class| cell(&class.full) * class.nodes)
+            .sum::<u64>()
     };
     let node = space.node_resources.iter().enumerate().map(|(i, name)| Budget {
         resource: name.clone(),
@@ -97,7 +101,10 @@ pub(crate) fn budgets(space: &Space) -> Vec<Budget> {
 
 /// Whether one replica fits on some empty node; if not, no plan places it.
 pub(crate) fn ever_fits(space: &Space, demand: &Demand) -> bool {
-    space.classes.iter().any(|class| fit::fits(space, &class.full, demand))
+    space
+        .classes
+        .iter()
+        .any(|class| fit::fits(space, &class.full, demand))
 }
 
 /// The smallest of the relaxations to one resource: fractional filling by value for weight.
@@ -106,11 +113,20 @@ pub(crate) fn of_workload(fleet: &Fleet, workload: &Workload) -> Bound {
     let possible: Vec<(Demand, u64, u64)> = workload
         .requests()
         .iter()
-        .map(|request| (space.demand(request), request.value(), u64::from(request.replicas())))
+        .map(|request| {
+            (
+                space.demand(request),
+                request.value(),
+                u64::from(request.replicas()),
+            )
+        })
         .filter(|(demand, ..)| ever_fits(&space, demand))
         .collect();
     let everything = possible.iter().map(|(_, value, replicas)| value * replicas).sum();
-    let mut bound = Bound { value: everything, limit: Limit::Demand };
+    let mut bound = Bound {
+        value: everything,
+        limit: Limit::Demand,
+    };
     for budget in budgets(&space) {
         let items = possible
             .iter()
@@ -118,7 +134,12 @@ pub(crate) fn of_workload(fleet: &Fleet, workload: &Workload) -> Bound {
             .collect();
         let value = fractional(items, budget.total);
         if value < bound.value {
-            bound = Bound { value, limit: Limit::Total { resource: budget.resource } };
+            bound = Bound {
+                value,
+                limit: Limit::Total {
+                    resource: budget.resource,
+                },
+            };
         }
     }
     bound
@@ -149,20 +170,42 @@ pub(crate) fn of_catalogue(fleet: &Fleet, catalogue: &Catalogue) -> Bound {
     let space = Space::new(fleet, None);
     let wanted = catalogue.replica_variants();
     let demands: Vec<Option<Demand>> = possible_demands(&space, catalogue);
-    let values: Vec<u64> = catalogue.workload().requests().iter().map(crate::Request::value).collect();
+    let values: Vec<u64> = catalogue
+        .workload()
+        .requests()
+        .iter()
+        .map(crate::Request::value)
+        .collect();
     let best = |replica: &ReplicaVariants| {
-        replica.variants.iter().filter(|v| demands[**v].is_some()).map(|v| values[*v]).max().unwrap_or(0)
+        replica
+            .variants
+            .iter()
+            .filter(|v| demands[**v].is_some())
+            .map(|v| values[*v])
+            .max()
+            .unwrap_or(0)
     };
-    let mut bound = Bound { value: wanted.iter().map(best).sum(), limit: Limit::Demand };
+    let mut bound = Bound {
+        value: wanted.iter().map(best).sum(),
+        limit: Limit::Demand,
+    };
     for budget in budgets(&space) {
         let classes = classes(&wanted, &demands, &values, &budget);
         // Every class may be left out and the totals were checked, so this cannot fail; if it did, the bound stands as it is.
-        let Ok(plan) = choose_variants(&classes, budget.total, &SolverOptions::default().with_max_states(1 << 20))
-        else {
+        let Ok(plan) = choose_variants(
+            &classes,
+            budget.total,
+            &SolverOptions::default().with_max_states(1 << 20),
+        ) else {
             continue;
         };
         if plan.bound < bound.value {
-            bound = Bound { value: plan.bound, limit: Limit::Total { resource: budget.resource } };
+            bound = Bound {
+                value: plan.bound,
+                limit: Limit::Total {
+                    resource: budget.resource,
+                },
+            };
         }
     }
     bound
@@ -170,8 +213,14 @@ pub(crate) fn of_catalogue(fleet: &Fleet, catalogue: &Catalogue) -> Bound {
 
 /// What each variant needs, where it could ever fit.
 pub(crate) fn possible_demands(space: &Space, catalogue: &Catalogue) -> Vec<Option<Demand>> {
-    let demands = catalogue.workload().requests().iter().map(|request| space.demand(request));
-    demands.map(|demand| ever_fits(space, &demand).then_some(demand)).collect()
+    let demands = catalogue
+        .workload()
+        .requests()
+        .iter()
+        .map(|request| space.demand(request));
+    demands
+        .map(|demand| ever_fits(space, &demand).then_some(demand))
+        .collect()
 }
 
 /// One class a replica: its possible variants by this budget, and at last leaving it out.
@@ -187,9 +236,16 @@ pub(crate) fn classes(
             let item = |v: &usize| {
                 let demand = demands[*v].as_ref();
                 // What can never fit is worth nothing and weighs nothing.
-                demand.map_or(Item::new(0, 0), |demand| Item::new(values[*v], budget.weight(demand)))
+                demand.map_or(Item::new(0, 0), |demand| {
+                    Item::new(values[*v], budget.weight(demand))
+                })
             };
-            replica.variants.iter().map(item).chain(std::iter::once(Item::new(0, 0))).collect()
+            replica
+                .variants
+                .iter()
+                .map(item)
+                .chain(std::iter::once(Item::new(0, 0)))
+                .collect()
         })
         .collect()
 }

@@ -61,7 +61,11 @@ impl Model {
     /// A model with these variants, best first or in any order.
     #[must_use]
     pub fn new(name: impl Into<String>, replicas: u32, variants: Vec<ModelVariant>) -> Self {
-        Self { name: name.into(), replicas, variants }
+        Self {
+            name: name.into(),
+            replicas,
+            variants,
+        }
     }
 
     /// The name.
@@ -121,7 +125,9 @@ impl Catalogue {
         let mut requests = Vec::new();
         for model in &models {
             if model.variants.is_empty() {
-                return Err(WorkloadError::NoVariants { name: model.name.clone() });
+                return Err(WorkloadError::NoVariants {
+                    name: model.name.clone(),
+                });
             }
             for variant in &model.variants {
                 let mut request = Request::new(format!("{}/{}", model.name, variant.name))
@@ -168,6 +174,8 @@ impl TryFrom<CatalogueFile> for Catalogue {
 
 impl From<Catalogue> for CatalogueFile {
     fn from(catalogue: Catalogue) -> Self {
-        Self { models: catalogue.models }
+        Self {
+            models: catalogue.models,
+        }
     }
 }

@@ -32,11 +32,12 @@ pub enum DivisionMethod {
 ///
 /// **Formula**: max Σ tᵢ(rᵢ) subject to Σ rᵢ ≤ units, 0 ≤ rᵢ < len(tᵢ).
 ///
-/// **Errors**: [`SolveError::EmptyTable`]; [`SolveError::Overflow`] where the largest entries sum to 2⁶² or more.
+/// # Errors
+/// [`SolveError::EmptyTable`]; [`SolveError::Overflow`] where the largest entries sum to 2⁶² or more.
 ///
 /// **Complexity**: concave O((n + units) log n); else O(n · units²) time, O(n · units) memory.
 ///
-/// **Example**
+/// # Example
 /// ```
 /// use modelops_allocation::{DivisionMethod, divide};
 /// // The second gains nothing until its third unit.
@@ -51,12 +52,18 @@ pub fn divide(tables: &[Vec<u64>], units: usize) -> Result<Division, SolveError>
     if let Some(table) = tables.iter().position(Vec::is_empty) {
         return Err(SolveError::EmptyTable { table });
     }
-    let most: u128 = tables.iter().filter_map(|table| table.iter().max()).map(|value| u128::from(*value)).sum();
+    let most: u128 = tables
+        .iter()
+        .filter_map(|table| table.iter().max())
+        .map(|value| u128::from(*value))
+        .sum();
     if most >= 1 << 62 {
         return Err(SolveError::Overflow { what: "values" });
     }
     let concave = tables.iter().all(|table| {
-        table.windows(3).all(|w| i128::from(w[2]) - i128::from(w[1]) <= i128::from(w[1]) - i128::from(w[0]))
+        table
+            .windows(3)
+            .all(|w| i128::from(w[2]) - i128::from(w[1]) <= i128::from(w[1]) - i128::from(w[0]))
     });
     let (given, method) = if concave {
         (marginal(tables, units), DivisionMethod::Marginal)
@@ -64,7 +71,11 @@ pub fn divide(tables: &[Vec<u64>], units: usize) -> Result<Division, SolveError>
         (bellman(tables, units), DivisionMethod::Bellman)
     };
     let value = tables.iter().zip(&given).map(|(table, r)| table[*r]).sum();
-    Ok(Division { units: given, value, method })
+    Ok(Division {
+        units: given,
+        value,
+        method,
+    })
 }
 
 /// Unit by unit to whoever gains most; the first of equals.
@@ -74,10 +85,13 @@ fn marginal(tables: &[Vec<u64>], units: usize) -> Vec<usize> {
         let next = tables[i].get(r + 1)?;
         next.checked_sub(tables[i][r]).filter(|gain| *gain > 0)
     };
-    let mut heap: BinaryHeap<(u64, std::cmp::Reverse<usize>)> =
-        (0..tables.len()).filter_map(|i| Some((gain(i, 0)?, std::cmp::Reverse(i)))).collect();
+    let mut heap: BinaryHeap<(u64, std::cmp::Reverse<usize>)> = (0..tables.len())
+        .filter_map(|i| Some((gain(i, 0)?, std::cmp::Reverse(i))))
+        .collect();
     for _ in 0..units {
-        let Some((_, std::cmp::Reverse(i))) = heap.pop() else { break };
+        let Some((_, std::cmp::Reverse(i))) = heap.pop() else {
+            break;
+        };
         given[i] += 1;
         if let Some(next) = gain(i, given[i]) {
             heap.push((next, std::cmp::Reverse(i)));

@@ -7,7 +7,9 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ResourceError {
     /// A share of a device outside 1..=1000.
-    #[error("a share of {milli} thousandths is not between 1 and 1000: ask for several whole devices instead")]
+    #[error(
+        "a share of {milli} thousandths is not between 1 and 1000: ask for several whole devices instead"
+    )]
     Share {
         /// The share that was given.
         milli: u32,

@@ -18,7 +18,10 @@ impl Device {
     /// A device of `kind` (for instance `H100-80GB`) with `resources` (for instance `vram_mib`).
     #[must_use]
     pub fn new(kind: impl Into<String>, resources: Resources) -> Self {
-        Self { kind: kind.into(), resources }
+        Self {
+            kind: kind.into(),
+            resources,
+        }
     }
 
     /// The kind, as requests name it.
@@ -55,7 +58,12 @@ impl Node {
     /// A node without devices.
     #[must_use]
     pub fn new(name: impl Into<String>, resources: Resources) -> Self {
-        Self { name: name.into(), resources, devices: Vec::new(), labels: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            resources,
+            devices: Vec::new(),
+            labels: BTreeMap::new(),
+        }
     }
 
     /// The same with `count` more devices like `device`.
@@ -135,7 +143,10 @@ impl Fleet {
     /// [`FleetError`], see there.
     pub fn try_new(nodes: Vec<Node>) -> Result<Self, FleetError> {
         if nodes.len() as u64 > Self::MAX_NODES {
-            return Err(FleetError::TooManyNodes { nodes: nodes.len() as u64, limit: Self::MAX_NODES });
+            return Err(FleetError::TooManyNodes {
+                nodes: nodes.len() as u64,
+                limit: Self::MAX_NODES,
+            });
         }
         let mut names = HashSet::with_capacity(nodes.len());
         let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
@@ -144,7 +155,9 @@ impl Fleet {
                 return Err(FleetError::UnnamedNode { index });
             }
             if !names.insert(node.name.as_str()) {
-                return Err(FleetError::DuplicateNode { name: node.name.clone() });
+                return Err(FleetError::DuplicateNode {
+                    name: node.name.clone(),
+                });
             }
             if node.devices.len() > Self::MAX_DEVICES {
                 return Err(FleetError::TooManyDevices {
@@ -153,14 +166,18 @@ impl Fleet {
                     limit: Self::MAX_DEVICES,
                 });
             }
-            let amounts =
-                node.resources.iter().chain(node.devices.iter().flat_map(|device| device.resources.iter()));
+            let amounts = node
+                .resources
+                .iter()
+                .chain(node.devices.iter().flat_map(|device| device.resources.iter()));
             for (resource, amount) in amounts {
                 let total = totals.entry(resource).or_insert(0);
                 *total = total
                     .checked_add(amount)
                     .filter(|sum| *sum < 1 << 63)
-                    .ok_or_else(|| FleetError::CapacityOverflow { resource: resource.to_owned() })?;
+                    .ok_or_else(|| FleetError::CapacityOverflow {
+                        resource: resource.to_owned(),
+                    })?;
             }
         }
         Ok(Self { nodes })
@@ -219,9 +236,15 @@ impl TryFrom<FleetFile> for Fleet {
     type Error = FleetError;
 
     fn try_from(file: FleetFile) -> Result<Self, FleetError> {
-        let total = file.nodes.iter().fold(0_u64, |sum, node| sum.saturating_add(node.count.unwrap_or(1)));
+        let total = file
+            .nodes
+            .iter()
+            .fold(0_u64, |sum, node| sum.saturating_add(node.count.unwrap_or(1)));
         if total > Self::MAX_NODES {
-            return Err(FleetError::TooManyNodes { nodes: total, limit: Self::MAX_NODES });
+            return Err(FleetError::TooManyNodes {
+                nodes: total,
+                limit: Self::MAX_NODES,
+            });
         }
         let mut nodes = Vec::new();
         for spec in file.nodes {

@@ -68,7 +68,12 @@ impl<S: Score> Greedy<S> {
     /// A placement by this score, ties by node order, requests as given.
     #[must_use]
     pub fn new(score: S) -> Self {
-        Self { score, ties: TieBreak::NodeOrder, order: Order::AsGiven, scored: None }
+        Self {
+            score,
+            ties: TieBreak::NodeOrder,
+            order: Order::AsGiven,
+            scored: None,
+        }
     }
 
     /// The same with this rule for ties.
@@ -104,10 +109,22 @@ impl<S: Score> Greedy<S> {
         let mut bindings = Vec::new();
         let mut rejected = Vec::new();
         for index in order(self.order, scheduler.ledger().space(), requests) {
-            place_all(&mut scheduler, index, &requests[index], &mut bindings, &mut rejected);
+            place_all(
+                &mut scheduler,
+                index,
+                &requests[index],
+                &mut bindings,
+                &mut rejected,
+            );
         }
         rejected.sort_by_key(|entry: &Rejected| (entry.request, entry.replica));
-        Plan::new(fleet, workload, bindings, rejected, bound::of_workload(fleet, workload))
+        Plan::new(
+            fleet,
+            workload,
+            bindings,
+            rejected,
+            bound::of_workload(fleet, workload),
+        )
     }
 
     /// Places a catalogue: each replica in the most valuable variant that still fits.
@@ -122,13 +139,27 @@ impl<S: Score> Greedy<S> {
         let mut bindings = Vec::new();
         let mut rejected = Vec::new();
         // Each replica stands for its most valuable variant in the order.
-        let leaders: Vec<Request> =
-            wanted.iter().map(|replica| requests[replica.variants[0]].clone().with_replicas(1)).collect();
+        let leaders: Vec<Request> = wanted
+            .iter()
+            .map(|replica| requests[replica.variants[0]].clone().with_replicas(1))
+            .collect();
         for index in order(self.order, scheduler.ledger().space(), &leaders) {
-            place_first(&mut scheduler, requests, &wanted[index], &mut bindings, &mut rejected);
+            place_first(
+                &mut scheduler,
+                requests,
+                &wanted[index],
+                &mut bindings,
+                &mut rejected,
+            );
         }
         rejected.sort_by_key(|entry: &Rejected| (entry.request, entry.replica));
-        Plan::new(fleet, catalogue.workload(), bindings, rejected, bound::of_catalogue(fleet, catalogue))
+        Plan::new(
+            fleet,
+            catalogue.workload(),
+            bindings,
+            rejected,
+            bound::of_catalogue(fleet, catalogue),
+        )
     }
 }
 
@@ -147,9 +178,10 @@ impl Catalogue {
             let mut variants: Vec<usize> = (first..first + model.variants().len()).collect();
             variants.sort_by_key(|i| std::cmp::Reverse(requests[*i].value()));
             first += variants.len();
-            wanted.extend(
-                (0..model.replicas()).map(|replica| ReplicaVariants { replica, variants: variants.clone() }),
-            );
+            wanted.extend((0..model.replicas()).map(|replica| ReplicaVariants {
+                replica,
+                variants: variants.clone(),
+            }));
         }
         wanted
     }
@@ -179,7 +211,11 @@ pub(crate) fn place_first<S: Score>(
         }
     }
     if let Some((request, reason)) = last {
-        rejected.push(Rejected { request, replica: wanted.replica, reason });
+        rejected.push(Rejected {
+            request,
+            replica: wanted.replica,
+            reason,
+        });
     }
 }
 
@@ -213,13 +249,18 @@ fn place_all<S: Score>(
             continue;
         }
         let reason = if scheduler.ledger().fits(request) {
-            Rejection::MaxPerNode { most: request.max_per_node().unwrap_or(u32::MAX) }
+            Rejection::MaxPerNode {
+                most: request.max_per_node().unwrap_or(u32::MAX),
+            }
         } else {
             scheduler.why_not(request)
         };
         if request.gang() {
             bindings.truncate(start);
-            scheduler.ledger_mut().rollback(mark).expect("the mark was made above");
+            scheduler
+                .ledger_mut()
+                .rollback(mark)
+                .expect("the mark was made above");
             let blocker = Box::new(reason);
             rejected.extend((0..request.replicas()).map(|r| Rejected {
                 request: index,
@@ -256,7 +297,8 @@ fn order(order: Order, space: &Space, requests: &[Request]) -> Vec<usize> {
             Order::AsGiven => std::cmp::Ordering::Equal,
             Order::Decreasing => size[*b].cmp(&size[*a]),
             Order::ByDensity => {
-                let density = |i: usize, other: usize| u128::from(requests[i].value()) * u128::from(size[other]);
+                let density =
+                    |i: usize, other: usize| u128::from(requests[i].value()) * u128::from(size[other]);
                 density(*b, *a).cmp(&density(*a, *b))
             }
         })
@@ -267,7 +309,10 @@ fn order(order: Order, space: &Space, requests: &[Request]) -> Vec<usize> {
 /// The size of each request: need over total, summed over the resources, in 10⁻¹² parts.
 pub(crate) fn sizes(space: &Space, requests: &[Request]) -> Vec<u64> {
     let totals = Totals::new(space);
-    requests.iter().map(|request| totals.size(space, request)).collect()
+    requests
+        .iter()
+        .map(|request| totals.size(space, request))
+        .collect()
 }
 
 /// The totals of a fleet, to compare sizes across resources.
@@ -301,9 +346,18 @@ impl Totals {
             let parts = u128::from(need) * u128::from(times) * 1_000_000_000_000;
             parts.checked_div(total).unwrap_or(0)
         };
-        let node: u128 = demand.node.iter().zip(&self.node).map(|(need, total)| part(*need, 1, *total)).sum();
-        let device: u128 =
-            demand.device.iter().zip(&self.device).map(|(need, total)| part(*need, demand.count, *total)).sum();
+        let node: u128 = demand
+            .node
+            .iter()
+            .zip(&self.node)
+            .map(|(need, total)| part(*need, 1, *total))
+            .sum();
+        let device: u128 = demand
+            .device
+            .iter()
+            .zip(&self.device)
+            .map(|(need, total)| part(*need, demand.count, *total))
+            .sum();
         u64::try_from(node + device).unwrap_or(u64::MAX)
     }
 }

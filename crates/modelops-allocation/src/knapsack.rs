@@ -26,12 +26,13 @@ pub struct Selection {
 ///
 /// **Formula**: max Σ vᵢ xᵢ subject to Σ wᵢ xᵢ ≤ c, xᵢ ∈ {0, 1}.
 ///
-/// **Errors**: [`SolveError::Overflow`] where the values or the weights sum to 2⁶² or more, [`SolveError::TooManyItems`] above 2³¹.
+/// # Errors
+/// [`SolveError::Overflow`] where the values or the weights sum to 2⁶² or more, [`SolveError::TooManyItems`] above 2³¹.
 ///
 /// **Complexity**: O(n log n) plus the states of a small core; exponential in the worst case, therefore the limit in
 /// [`SolverOptions`], after which the answer is still feasible and its bound valid.
 ///
-/// **Example**
+/// # Example
 /// ```
 /// use modelops_allocation::{Item, SolverOptions, Status, knapsack};
 /// // The largest first takes 6 of 10; the best takes both fives.
@@ -47,15 +48,32 @@ pub struct Selection {
 pub fn knapsack(items: &[Item], capacity: u64, options: &SolverOptions) -> Result<Selection, SolveError> {
     check_sums(items.iter())?;
     if items.len() > MAX_ITEMS {
-        return Err(SolveError::TooManyItems { items: items.len(), limit: MAX_ITEMS });
+        return Err(SolveError::TooManyItems {
+            items: items.len(),
+            limit: MAX_ITEMS,
+        });
     }
     let outcome = core_dp::solve(items, capacity, options.max_states);
     let sum = |part: fn(&Item) -> u64| outcome.chosen.iter().map(|i| part(&items[*i])).sum();
     let value: u64 = sum(|item| item.value);
     let weight: u64 = sum(|item| item.weight);
-    let status = if outcome.proven { Status::Optimal } else { Status::StateLimit };
-    let bound = if outcome.proven { value } else { outcome.bound.max(value) };
-    Ok(Selection { chosen: outcome.chosen, value, weight, bound, status })
+    let status = if outcome.proven {
+        Status::Optimal
+    } else {
+        Status::StateLimit
+    };
+    let bound = if outcome.proven {
+        value
+    } else {
+        outcome.bound.max(value)
+    };
+    Ok(Selection {
+        chosen: outcome.chosen,
+        value,
+        weight,
+        bound,
+        status,
+    })
 }
 
 pub(crate) const MAX_ITEMS: usize = 1 << 31;
@@ -103,9 +121,12 @@ pub struct BoundedSelection {
 ///
 /// Copies are split into powers of two, so a million replicas are twenty items.
 ///
-/// **Errors**, **Complexity**: as [`knapsack`], over Σ log₂(copies) items.
+/// **Complexity**: as [`knapsack`], over Σ log₂(copies) items.
 ///
-/// **Example**
+/// # Errors
+/// As [`knapsack`].
+///
+/// # Example
 /// ```
 /// use modelops_allocation::{Copies, Item, SolverOptions, bounded_knapsack};
 /// let items = [Copies { item: Item::new(3, 2), copies: 5 }, Copies { item: Item::new(7, 5), copies: 5 }];
@@ -123,11 +144,14 @@ pub fn bounded_knapsack(
     let mut origin = Vec::new();
     for (index, Copies { item, copies }) in items.iter().enumerate() {
         // No more than fit: a weight of 0 fits any number of times.
-        let mut left = capacity.checked_div(item.weight).map_or(*copies, |most| most.min(*copies));
+        let mut left = capacity
+            .checked_div(item.weight)
+            .map_or(*copies, |most| most.min(*copies));
         let mut times = 1;
         while left > 0 {
             let now = left.min(times);
-            let (Some(value), Some(weight)) = (item.value.checked_mul(now), item.weight.checked_mul(now)) else {
+            let (Some(value), Some(weight)) = (item.value.checked_mul(now), item.weight.checked_mul(now))
+            else {
                 return Err(SolveError::Overflow { what: "values" });
             };
             parts.push(Item { value, weight });
@@ -142,6 +166,18 @@ pub fn bounded_knapsack(
         let (index, times) = origin[*part];
         counts[index] += times;
     }
-    let Selection { value, weight, bound, status, .. } = selection;
-    Ok(BoundedSelection { counts, value, weight, bound, status })
+    let Selection {
+        value,
+        weight,
+        bound,
+        status,
+        ..
+    } = selection;
+    Ok(BoundedSelection {
+        counts,
+        value,
+        weight,
+        bound,
+        status,
+    })
 }

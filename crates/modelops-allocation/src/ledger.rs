@@ -108,7 +108,10 @@ impl Ledger {
     /// or something is short; the ledger is unchanged then.
     pub fn bind(&mut self, request: &Request, node: usize, devices: &[usize]) -> Result<Ticket, LedgerError> {
         if node >= self.state_of.len() {
-            return Err(LedgerError::UnknownNode { node, nodes: self.state_of.len() });
+            return Err(LedgerError::UnknownNode {
+                node,
+                nodes: self.state_of.len(),
+            });
         }
         let demand = self.demand_id(request);
         let shape = Arc::clone(&self.demands[demand as usize]);
@@ -133,7 +136,12 @@ impl Ledger {
             });
         }
         let short = |name: &str, requested, free| {
-            Err(LedgerError::Insufficient { node, resource: name.to_owned(), requested, free })
+            Err(LedgerError::Insufficient {
+                node,
+                resource: name.to_owned(),
+                requested,
+                free,
+            })
         };
         for ((free, need), name) in row[1..].iter().zip(&shape.node).zip(&self.space.node_resources) {
             if free < need {
@@ -157,8 +165,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::UnknownTicket`] where it was released before.
     pub fn release(&mut self, ticket: Ticket) -> Result<(), LedgerError> {
-        let held =
-            self.held.remove(&ticket.0).ok_or(LedgerError::UnknownTicket { ticket: ticket.0 })?;
+        let held = self
+            .held
+            .remove(&ticket.0)
+            .ok_or(LedgerError::UnknownTicket { ticket: ticket.0 })?;
         self.move_node(&held, fit::give);
         if self.marks > 0 {
             self.journal.push(Operation::Released(ticket.0, held));
@@ -191,7 +201,9 @@ impl Ledger {
     /// Where a ticket is bound: the node and its devices.
     #[must_use]
     pub fn location(&self, ticket: Ticket) -> Option<(usize, Vec<usize>)> {
-        self.held.get(&ticket.0).map(|held| (held.node as usize, devices_of(held.devices)))
+        self.held
+            .get(&ticket.0)
+            .map(|held| (held.node as usize, devices_of(held.devices)))
     }
 
     /// How many replicas are bound.
@@ -203,7 +215,10 @@ impl Ledger {
     /// Remembers this moment. Every mark ends with [`Ledger::commit`] or [`Ledger::rollback`], the latest first.
     pub fn mark(&mut self) -> Mark {
         self.marks += 1;
-        Mark { at: self.journal.len(), depth: self.marks }
+        Mark {
+            at: self.journal.len(),
+            depth: self.marks,
+        }
     }
 
     /// Keeps what happened since `mark`.
@@ -222,13 +237,17 @@ impl Ledger {
     #[expect(clippy::needless_pass_by_value, reason = "a mark is used once")]
     pub fn rollback(&mut self, mark: Mark) -> Result<(), LedgerError> {
         if mark.depth > self.marks || mark.at > self.journal.len() {
-            return Err(LedgerError::UnknownMark { mark: mark.at, length: self.journal.len() });
+            return Err(LedgerError::UnknownMark {
+                mark: mark.at,
+                length: self.journal.len(),
+            });
         }
         while self.journal.len() > mark.at {
             match self.journal.pop() {
                 Some(Operation::Bound(ticket)) => {
-                    let held = self.held.remove(&ticket).expect("the journal only names live tickets");
-                    self.move_node(&held, fit::give);
+                    if let Some(held) = self.held.remove(&ticket) {
+                        self.move_node(&held, fit::give);
+                    }
                 }
                 Some(Operation::Released(ticket, held)) => {
                     self.move_node(&held, fit::take);
@@ -248,7 +267,8 @@ impl Ledger {
         let answer = question(self);
         // A mark left open inside is closed by rolling back further.
         self.marks = self.marks.max(depth);
-        self.rollback(mark).expect("the mark was made here");
+        let undone = self.rollback(mark);
+        debug_assert!(undone.is_ok(), "the mark was made here");
         answer
     }
 
@@ -281,7 +301,9 @@ impl Ledger {
     #[must_use]
     pub fn fits(&self, request: &Request) -> bool {
         let demand = self.space.demand(request);
-        self.states.live().any(|state| fit::fits(&self.space, self.states.row(state), &demand))
+        self.states
+            .live()
+            .any(|state| fit::fits(&self.space, self.states.row(state), &demand))
     }
 
     pub(crate) fn space(&self) -> &Arc<Space> {
@@ -326,7 +348,11 @@ impl Ledger {
     }
 
     pub(crate) fn bind_unchecked(&mut self, demand: u32, node: u32, devices: u64) -> Ticket {
-        let held = Held { node, demand, devices };
+        let held = Held {
+            node,
+            demand,
+            devices,
+        };
         self.move_node(&held, fit::take);
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -349,7 +375,12 @@ impl Ledger {
             &mut long[..]
         };
         row.copy_from_slice(self.states.row(old));
-        change(&self.space, row, &self.demands[held.demand as usize], held.devices);
+        change(
+            &self.space,
+            row,
+            &self.demands[held.demand as usize],
+            held.devices,
+        );
         // Entering first: a state that is left and entered in one step keeps its slot.
         let new = self.states.enter(row, held.node, self.ranks[node]);
         self.states.leave(old);

@@ -54,7 +54,11 @@ impl Plan {
         Self {
             bindings,
             rejected,
-            requests: workload.requests().iter().map(|r| (r.name().to_owned(), r.value())).collect(),
+            requests: workload
+                .requests()
+                .iter()
+                .map(|r| (r.name().to_owned(), r.value()))
+                .collect(),
             nodes: fleet.nodes().iter().map(|node| node.name().to_owned()).collect(),
             bound,
         }
@@ -87,7 +91,10 @@ impl Plan {
     /// The value of what was placed.
     #[must_use]
     pub fn value(&self) -> u64 {
-        self.bindings.iter().map(|binding| self.requests[binding.request].1).sum()
+        self.bindings
+            .iter()
+            .map(|binding| self.requests[binding.request].1)
+            .sum()
     }
 
     /// What no plan can exceed.
@@ -100,7 +107,11 @@ impl Plan {
     #[must_use]
     pub fn gap(&self) -> f64 {
         let bound = self.bound.value();
-        if bound == 0 { 0.0 } else { (bound - self.value().min(bound)) as f64 / bound as f64 }
+        if bound == 0 {
+            0.0
+        } else {
+            (bound - self.value().min(bound)) as f64 / bound as f64
+        }
     }
 
     /// Equal reasons together: the request, how many of its replicas, why.
@@ -121,7 +132,11 @@ impl fmt::Display for Plan {
                 let devices: Vec<String> = binding.devices.iter().map(ToString::to_string).collect();
                 [
                     self.node_name(binding.node).to_owned(),
-                    if devices.is_empty() { "-".to_owned() } else { devices.join(",") },
+                    if devices.is_empty() {
+                        "-".to_owned()
+                    } else {
+                        devices.join(",")
+                    },
                     format!("{}#{}", self.request_name(binding.request), binding.replica),
                     self.requests[binding.request].1.to_string(),
                 ]
@@ -129,7 +144,11 @@ impl fmt::Display for Plan {
             .collect();
         let header = ["node", "devices", "replica", "value"];
         let width = |column: usize| {
-            rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(header[column].len())
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(header[column].len())
         };
         let widths = [width(0), width(1), width(2), width(3)];
         let mut line = |cells: [&str; 4]| {

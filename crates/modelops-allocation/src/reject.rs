@@ -107,26 +107,51 @@ impl fmt::Display for Rejection {
         match self {
             Self::NoNodes => write!(f, "the fleet has no node"),
             Self::NoMatchingDevice { kinds } if kinds.is_empty() => write!(f, "no node has a device"),
-            Self::NoMatchingDevice { kinds } => write!(f, "no node has a device of kind {}", kinds.join(" or ")),
-            Self::ExceedsEveryNode { resource, requested, largest } => {
-                write!(f, "needs {requested} of {resource}, the largest has {largest} even when empty")
+            Self::NoMatchingDevice { kinds } => {
+                write!(f, "no node has a device of kind {}", kinds.join(" or "))
+            }
+            Self::ExceedsEveryNode {
+                resource,
+                requested,
+                largest,
+            } => {
+                write!(
+                    f,
+                    "needs {requested} of {resource}, the largest has {largest} even when empty"
+                )
             }
             Self::ExceedsTogether { resources } => {
                 write!(f, "no node, even empty, has {} together", resources.join(" and "))
             }
-            Self::Insufficient { resource, requested, largest_free, total_free } => write!(
+            Self::Insufficient {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            } => write!(
                 f,
                 "needs {requested} of {resource}, {total_free} left in all ({largest_free} in one place)"
             ),
-            Self::Fragmented { resource, requested, largest_free, total_free } => write!(
+            Self::Fragmented {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            } => write!(
                 f,
                 "needs {requested} of {resource} in one place, {total_free} left in all but {largest_free} in the best place"
             ),
             Self::Scattered { resources } => {
                 write!(f, "no node has {} left together", resources.join(" and "))
             }
-            Self::MaxPerNode { most } => write!(f, "every node where it fits has its {most} replicas already"),
-            Self::GangIncomplete { placed, wanted, blocker } => {
+            Self::MaxPerNode { most } => {
+                write!(f, "every node where it fits has its {most} replicas already")
+            }
+            Self::GangIncomplete {
+                placed,
+                wanted,
+                blocker,
+            } => {
                 write!(f, "only {placed} of {wanted} would fit: {blocker}")
             }
             Self::OutOfBudget { resource, budget } => {
@@ -160,12 +185,22 @@ pub(crate) fn explain(ledger: &Ledger, demand: &Demand) -> Rejection {
         return Rejection::NoNodes;
     }
     if demand.count > 0 && demand.allowed.iter().all(|mask| *mask == 0) {
-        return Rejection::NoMatchingDevice { kinds: demand.kinds.clone() };
+        return Rejection::NoMatchingDevice {
+            kinds: demand.kinds.clone(),
+        };
     }
     if let Some((resource, requested)) = &demand.missing {
-        return Rejection::ExceedsEveryNode { resource: resource.clone(), requested: *requested, largest: 0 };
+        return Rejection::ExceedsEveryNode {
+            resource: resource.clone(),
+            requested: *requested,
+            largest: 0,
+        };
     }
-    let empty = survey(ledger, demand, space.classes.iter().map(|class| (&class.full[..], class.nodes)));
+    let empty = survey(
+        ledger,
+        demand,
+        space.classes.iter().map(|class| (&class.full[..], class.nodes)),
+    );
     if let Some(blocked) = empty.single() {
         let need = &empty.needs[blocked];
         return Rejection::ExceedsEveryNode {
@@ -178,7 +213,9 @@ pub(crate) fn explain(ledger: &Ledger, demand: &Demand) -> Rejection {
         return Rejection::ExceedsTogether { resources };
     }
     let states = ledger.states();
-    let rows = states.live().map(|state| (states.row(state), u64::from(states.members(state))));
+    let rows = states
+        .live()
+        .map(|state| (states.row(state), u64::from(states.members(state))));
     let now = survey(ledger, demand, rows);
     if let Some(blocked) = now.single() {
         let need = &now.needs[blocked];
@@ -186,12 +223,24 @@ pub(crate) fn explain(ledger: &Ledger, demand: &Demand) -> Rejection {
         let largest_free = now.largest[blocked];
         let total_free = u64::try_from(now.total[blocked]).unwrap_or(u64::MAX);
         return if total_free < requested {
-            Rejection::Insufficient { resource, requested, largest_free, total_free }
+            Rejection::Insufficient {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            }
         } else {
-            Rejection::Fragmented { resource, requested, largest_free, total_free }
+            Rejection::Fragmented {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            }
         };
     }
-    Rejection::Scattered { resources: now.together().unwrap_or_default() }
+    Rejection::Scattered {
+        resources: now.together().unwrap_or_default(),
+    }
 }
 
 /// The needs: every node resource, every resource on one device, and enough devices that have all of those.
@@ -202,7 +251,10 @@ fn survey<'a>(ledger: &Ledger, demand: &Demand, rows: impl Iterator<Item = (&'a 
     for (i, name) in space.node_resources.iter().enumerate() {
         if demand.node[i] > 0 {
             at_node.push(i);
-            needs.push(Need { name: name.clone(), requested: demand.node[i] });
+            needs.push(Need {
+                name: name.clone(),
+                requested: demand.node[i],
+            });
         }
     }
     let mut at_device = Vec::new();
@@ -210,13 +262,23 @@ fn survey<'a>(ledger: &Ledger, demand: &Demand, rows: impl Iterator<Item = (&'a 
         for (i, name) in space.device_resources.iter().enumerate() {
             if demand.device[i] > 0 {
                 at_device.push(i);
-                needs.push(Need { name: name.clone(), requested: demand.device[i] });
+                needs.push(Need {
+                    name: name.clone(),
+                    requested: demand.device[i],
+                });
             }
         }
-        needs.push(Need { name: "devices".to_owned(), requested: u64::from(demand.count) });
+        needs.push(Need {
+            name: "devices".to_owned(),
+            requested: u64::from(demand.count),
+        });
     }
-    let mut survey =
-        Survey { met: Vec::new(), largest: vec![0; needs.len()], total: vec![0; needs.len()], needs };
+    let mut survey = Survey {
+        met: Vec::new(),
+        largest: vec![0; needs.len()],
+        total: vec![0; needs.len()],
+        needs,
+    };
     let width = space.device_dims();
     for (row, times) in rows {
         let mut met = 0_u128;
@@ -242,7 +304,12 @@ fn survey<'a>(ledger: &Ledger, demand: &Demand, rows: impl Iterator<Item = (&'a 
                 note(at_node.len() + k, best, sum, demand.device[*i]);
             }
             let fitting = u64::from(fit::fitting(space, row, demand).count_ones());
-            note(at_node.len() + at_device.len(), fitting, u128::from(fitting), u64::from(demand.count));
+            note(
+                at_node.len() + at_device.len(),
+                fitting,
+                u128::from(fitting),
+                u64::from(demand.count),
+            );
         }
         survey.met.push(met);
     }

@@ -80,7 +80,11 @@ impl Milli {
     /// # Errors
     /// [`ResourceError::Share`] unless 1 ≤ `milli` ≤ 1000.
     pub fn try_new(milli: u32) -> Result<Self, ResourceError> {
-        if (1..=1000).contains(&milli) { Ok(Self(milli)) } else { Err(ResourceError::Share { milli }) }
+        if (1..=1000).contains(&milli) {
+            Ok(Self(milli))
+        } else {
+            Err(ResourceError::Share { milli })
+        }
     }
 
     /// The share in thousandths.

@@ -96,7 +96,11 @@ impl<S: Score> Scheduler<S> {
         match self.find(demand, &|_| true) {
             Some((node, devices)) => {
                 let ticket = self.ledger.bind_unchecked(demand, node, devices);
-                Ok(Placement { ticket, node: node as usize, devices: devices_of(devices) })
+                Ok(Placement {
+                    ticket,
+                    node: node as usize,
+                    devices: devices_of(devices),
+                })
             }
             None => Err(self.why_not(request)),
         }
@@ -134,10 +138,13 @@ impl<S: Score> Scheduler<S> {
         if let Some(chance) = &mut self.chance {
             return random_best(&self.ledger, memos, eligible, chance);
         }
-        let best = memos.iter().map(|memo| memo.score).max().filter(|score| *score > NEVER)?;
+        let best = memos
+            .iter()
+            .map(|memo| memo.score)
+            .max()
+            .filter(|score| *score > NEVER)?;
         let mut first: Option<(u32, u32, u64)> = None;
-        for state in 0..memos.len() {
-            let memo = memos[state];
+        for (state, memo) in memos.iter().enumerate() {
             if memo.score == best
                 && let Some((rank, node)) = self.ledger.first(state as u32)
                 && first.is_none_or(|(lowest, ..)| rank < lowest)
@@ -163,13 +170,26 @@ impl<S: Score> Scheduler<S> {
 
     /// Brings the remembered scores of one demand up to date.
     fn score_states(&mut self, demand: u32) {
-        let Self { score, ledger, memos, standings, .. } = self;
+        let Self {
+            score,
+            ledger,
+            memos,
+            standings,
+            ..
+        } = self;
         while memos.len() <= demand as usize {
             memos.push(Vec::new());
         }
         let states = ledger.states();
         let memos = &mut memos[demand as usize];
-        memos.resize(states.len(), Memo { score: NEVER, devices: 0, epoch: 0 });
+        memos.resize(
+            states.len(),
+            Memo {
+                score: NEVER,
+                devices: 0,
+                epoch: 0,
+            },
+        );
         standings.resize(states.len(), (0, 0));
         let shape = ledger.demand(demand);
         let space = ledger.space();
@@ -218,7 +238,11 @@ fn score_state<S: Score>(
             // Below every real score is the mark of what does not fit.
             .max(NEVER + 1)
     };
-    let fitting = if shape.count == 0 { 0 } else { fit::fitting(space, row, shape) };
+    let fitting = if shape.count == 0 {
+        0
+    } else {
+        fit::fitting(space, row, shape)
+    };
     if shape.count != 1 || shape.device[0] == 1000 {
         let devices = fit::tightest(space, row, fitting, shape.count);
         return (trial(devices), devices);

@@ -20,7 +20,7 @@ use crate::variants::choose_variants;
 ///
 /// **Complexity**: about twenty times one exact choice and one placement.
 ///
-/// **Example**
+/// # Example
 /// ```
 /// use modelops_allocation::score::BestFit;
 /// use modelops_allocation::{Catalogue, Fleet, Greedy, plan_variants};
@@ -53,8 +53,17 @@ pub fn plan_variants<S: Score>(fleet: &Fleet, catalogue: &Catalogue, greedy: &Gr
         let classes = bound::classes(&wanted, &demands, &values, &budget);
         for percent in (60..=100).rev().step_by(2) {
             let total = (u128::from(budget.total) * percent / 100) as u64;
-            let Ok(choice) = choose_variants(&classes, total, &options) else { continue };
-            let plan = place_choice(fleet, catalogue, greedy, &wanted, &choice.chosen, best.bound().clone());
+            let Ok(choice) = choose_variants(&classes, total, &options) else {
+                continue;
+            };
+            let plan = place_choice(
+                fleet,
+                catalogue,
+                greedy,
+                &wanted,
+                &choice.chosen,
+                best.bound().clone(),
+            );
             if plan.value() > best.value() {
                 best = plan;
             }

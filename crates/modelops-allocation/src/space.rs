@@ -51,10 +51,17 @@ impl Space {
             }
         }
         let node_resources: Vec<String> = node_names.into_iter().map(str::to_owned).collect();
-        let device_resources: Vec<String> =
-            std::iter::once(SHARE).chain(device_names).map(str::to_owned).collect();
+        let device_resources: Vec<String> = std::iter::once(SHARE)
+            .chain(device_names)
+            .map(str::to_owned)
+            .collect();
         let kinds: Vec<String> = kind_names.into_iter().map(str::to_owned).collect();
-        let most_devices = fleet.nodes().iter().map(|node| node.devices().len()).max().unwrap_or(0);
+        let most_devices = fleet
+            .nodes()
+            .iter()
+            .map(|node| node.devices().len())
+            .max()
+            .unwrap_or(0);
         let stride = 1 + node_resources.len() + most_devices * device_resources.len();
 
         let kind_of: HashMap<&str, u32> = kinds.iter().map(String::as_str).zip(0..).collect();
@@ -73,17 +80,23 @@ impl Space {
                     *amount = device.resources().amount(name);
                 }
             }
-            let device_kinds: Vec<u32> = node.devices().iter().map(|device| kind_of[device.kind()]).collect();
-            let class = *class_ids.entry((row, device_kinds)).or_insert_with_key(|(row, device_kinds)| {
-                let mut full = row.clone();
-                full[0] = classes.len() as u64;
-                classes.push(Class {
-                    full: full.into(),
-                    kinds: device_kinds.as_slice().into(),
-                    nodes: 0,
+            let device_kinds: Vec<u32> = node
+                .devices()
+                .iter()
+                .map(|device| kind_of[device.kind()])
+                .collect();
+            let class = *class_ids
+                .entry((row, device_kinds))
+                .or_insert_with_key(|(row, device_kinds)| {
+                    let mut full = row.clone();
+                    full[0] = classes.len() as u64;
+                    classes.push(Class {
+                        full: full.into(),
+                        kinds: device_kinds.as_slice().into(),
+                        nodes: 0,
+                    });
+                    classes.len() as u32 - 1
                 });
-                classes.len() as u32 - 1
-            });
             classes[class as usize].nodes += 1;
             class_of.push(class);
         }
@@ -154,10 +167,20 @@ impl Space {
             .classes
             .iter()
             .map(|class| {
-                (0_u32..).zip(&class.kinds).filter(|(_, kind)| accepted(**kind)).fold(0, |m, (i, _)| m | 1 << i)
+                (0_u32..)
+                    .zip(&class.kinds)
+                    .filter(|(_, kind)| accepted(**kind))
+                    .fold(0, |m, (i, _)| m | 1 << i)
             })
             .collect();
-        Demand { node: node.into(), count, device: device.into(), allowed, kinds, missing }
+        Demand {
+            node: node.into(),
+            count,
+            device: device.into(),
+            allowed,
+            kinds,
+            missing,
+        }
     }
 }
 

@@ -27,13 +27,14 @@ pub struct VariantPlan {
 ///
 /// **Formula**: max Σᵢ v(i, jᵢ) subject to Σᵢ w(i, jᵢ) ≤ budget, one jᵢ for each class i.
 ///
-/// **Errors**: [`SolveError::EmptyClass`], [`SolveError::BudgetTooSmall`] where not even the lightest variants fit,
+/// # Errors
+/// [`SolveError::EmptyClass`], [`SolveError::BudgetTooSmall`] where not even the lightest variants fit,
 /// [`SolveError::Overflow`] where all values or all weights sum to 2⁶² or more.
 ///
 /// **Complexity**: O(n log n) plus the states of a few classes; exponential in the worst case, therefore the limit in
 /// [`SolverOptions`].
 ///
-/// **Example**
+/// # Example
 /// ```
 /// use modelops_allocation::{Item, SolverOptions, choose_variants};
 /// // Two models as bf16, fp8 or int4: quality against GiB.
@@ -58,10 +59,15 @@ pub fn choose_variants(
     check_sums(classes.iter().flatten())?;
     let items: usize = classes.iter().map(Vec::len).sum();
     if items > MAX_ITEMS {
-        return Err(SolveError::TooManyItems { items, limit: MAX_ITEMS });
+        return Err(SolveError::TooManyItems {
+            items,
+            limit: MAX_ITEMS,
+        });
     }
-    let lightest =
-        classes.iter().map(|class| class.iter().map(|item| item.weight).min().unwrap_or(0)).sum::<u64>();
+    let lightest = classes
+        .iter()
+        .map(|class| class.iter().map(|item| item.weight).min().unwrap_or(0))
+        .sum::<u64>();
     if lightest > budget {
         return Err(SolveError::BudgetTooSmall { lightest, budget });
     }
@@ -69,7 +75,21 @@ pub fn choose_variants(
     let chosen_items = || outcome.chosen.iter().zip(classes).map(|(j, class)| class[*j]);
     let value: u64 = chosen_items().map(|item| item.value).sum();
     let weight: u64 = chosen_items().map(|item| item.weight).sum();
-    let status = if outcome.proven { Status::Optimal } else { Status::StateLimit };
-    let bound = if outcome.proven { value } else { outcome.bound.max(value) };
-    Ok(VariantPlan { value, weight, bound, status, chosen: outcome.chosen })
+    let status = if outcome.proven {
+        Status::Optimal
+    } else {
+        Status::StateLimit
+    };
+    let bound = if outcome.proven {
+        value
+    } else {
+        outcome.bound.max(value)
+    };
+    Ok(VariantPlan {
+        value,
+        weight,
+        bound,
+        status,
+        chosen: outcome.chosen,
+    })
 }

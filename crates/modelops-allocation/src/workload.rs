@@ -42,13 +42,23 @@ impl DeviceDemand {
     /// A part of one device.
     #[must_use]
     pub fn share(share: Milli) -> Self {
-        Self { count: 1, share, resources: Resources::new(), kinds: Vec::new() }
+        Self {
+            count: 1,
+            share,
+            resources: Resources::new(),
+            kinds: Vec::new(),
+        }
     }
 
     /// `count` whole devices of one node.
     #[must_use]
     pub fn whole(count: u32) -> Self {
-        Self { count, share: Milli::WHOLE, resources: Resources::new(), kinds: Vec::new() }
+        Self {
+            count,
+            share: Milli::WHOLE,
+            resources: Resources::new(),
+            kinds: Vec::new(),
+        }
     }
 
     /// The same, needing `amount` of `resource` on each of the devices.
@@ -288,16 +298,27 @@ impl Workload {
                 return Err(WorkloadError::UnnamedRequest { index });
             }
             if !names.insert(request.name.as_str()) {
-                return Err(WorkloadError::DuplicateRequest { name: request.name.clone() });
+                return Err(WorkloadError::DuplicateRequest {
+                    name: request.name.clone(),
+                });
             }
             if request.devices.as_ref().is_some_and(|devices| devices.count == 0) {
-                return Err(WorkloadError::NoDevices { name: request.name.clone() });
+                return Err(WorkloadError::NoDevices {
+                    name: request.name.clone(),
+                });
             }
             let named = request.resources.iter().count()
-                + request.devices.as_ref().map_or(0, |devices| devices.resources.iter().count());
+                + request
+                    .devices
+                    .as_ref()
+                    .map_or(0, |devices| devices.resources.iter().count());
             if named > MAX_RESOURCES {
                 let name = request.name.clone();
-                return Err(WorkloadError::TooManyResources { name, resources: named, limit: MAX_RESOURCES });
+                return Err(WorkloadError::TooManyResources {
+                    name,
+                    resources: named,
+                    limit: MAX_RESOURCES,
+                });
             }
             let replicas = u64::from(request.replicas);
             let mut add = |what: &'static str, key, amount: u64| {
@@ -307,7 +328,11 @@ impl Workload {
                     .and_then(|sum| sum.checked_add(*total))
                     .filter(|sum| *sum < 1 << 63)
                     .ok_or_else(|| WorkloadError::DemandOverflow {
-                        what: if what.is_empty() { key.to_owned() } else { what.to_owned() },
+                        what: if what.is_empty() {
+                            key.to_owned()
+                        } else {
+                            what.to_owned()
+                        },
                     })?;
                 Ok(())
             };
@@ -319,7 +344,7 @@ impl Workload {
             }
             if let Some(devices) = &request.devices {
                 for (resource, amount) in devices.resources.iter() {
-                    let each = amount.checked_mul(u64::from(devices.count)).unwrap_or(u64::MAX);
+                    let each = amount.saturating_mul(u64::from(devices.count));
                     add("", resource, each)?;
                 }
             }
@@ -336,7 +361,10 @@ impl Workload {
     /// How many replicas there are in all.
     #[must_use]
     pub fn replicas(&self) -> u64 {
-        self.requests.iter().map(|request| u64::from(request.replicas)).sum()
+        self.requests
+            .iter()
+            .map(|request| u64::from(request.replicas))
+            .sum()
     }
 }
 
@@ -349,6 +377,8 @@ impl TryFrom<WorkloadFile> for Workload {
 
 impl From<Workload> for WorkloadFile {
     fn from(workload: Workload) -> Self {
-        Self { requests: workload.requests }
+        Self {
+            requests: workload.requests,
+        }
     }
 }

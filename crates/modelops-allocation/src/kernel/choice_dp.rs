@@ -76,12 +76,18 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
     let bound = top.div_euclid(price.weight) as u64;
     let loss = |i: usize, j: usize| price.reduced(&class(i)[base[i]]) - price.reduced(&class(i)[j]);
 
-    let mut best = Best { value, turns: Vec::new() };
-    best.improve(count, class, &base, weight, value, budget);
+    let mut best = Best {
+        value,
+        turns: Vec::new(),
+    };
+    best.improve(class, &base, weight, value, budget);
 
     let mut order: Vec<(i128, u32)> = Vec::new();
-    for i in 0..count {
-        let least = (0..class(i).len()).filter(|j| *j != base[i]).map(|j| loss(i, j)).min();
+    for (i, kept) in base.iter().enumerate() {
+        let least = (0..class(i).len())
+            .filter(|j| j != kept)
+            .map(|j| loss(i, j))
+            .min();
         if let Some(least) = least
             && (top - least).div_euclid(price.weight) > best.value.into()
         {
@@ -91,7 +97,11 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
     order.sort_unstable();
 
     let mut trace: Vec<Turn> = Vec::new();
-    let mut states = vec![State { weight, value, trace: ROOT }];
+    let mut states = vec![State {
+        weight,
+        value,
+        trace: ROOT,
+    }];
     let mut merged: Vec<State> = Vec::new();
     let mut seen = 0_u64;
     let mut proven = true;
@@ -118,7 +128,11 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
             }
             let (dw, dv) = (point.weight - kept.weight, point.value - kept.value);
             for s in &states {
-                let mut state = State { weight: s.weight + dw, value: s.value + dv, trace: s.trace };
+                let mut state = State {
+                    weight: s.weight + dw,
+                    value: s.value + dv,
+                    trace: s.trace,
+                };
                 if turned && state.weight <= budget && state.value > best.value {
                     best.value = state.value;
                     best.turns = turns(&trace, s.trace);
@@ -126,7 +140,11 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
                 }
                 if reach(&state, next, best.value) {
                     if turned {
-                        trace.push(Turn { class: *index, variant: point.variant, before: s.trace });
+                        trace.push(Turn {
+                            class: *index,
+                            variant: point.variant,
+                            before: s.trace,
+                        });
                         state.trace = trace.len() as u32 - 1;
                     }
                     merged.push(state);
@@ -146,7 +164,11 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
     for (class, variant) in &best.turns {
         chosen[*class as usize] = *variant as usize;
     }
-    Outcome { chosen, bound, proven }
+    Outcome {
+        chosen,
+        bound,
+        proven,
+    }
 }
 
 /// Each class without what something lighter or equal matches in value, by ascending weight.
@@ -208,7 +230,10 @@ fn balance<'a>(classes: impl Iterator<Item = &'a [Point]>, budget: i64) -> Price
     });
     for (_, dv, dw) in &steps {
         if *dw > left {
-            return Price { value: i128::from(*dv), weight: i128::from(*dw) };
+            return Price {
+                value: i128::from(*dv),
+                weight: i128::from(*dw),
+            };
         }
         left -= dw;
     }
@@ -225,7 +250,6 @@ impl Best {
     /// Fills the budget greedily with single exchanges, and tries each exchange alone.
     fn improve<'a>(
         &mut self,
-        count: usize,
         class: impl Fn(usize) -> &'a [Point],
         base: &[usize],
         weight: i64,
@@ -233,15 +257,21 @@ impl Best {
         budget: i64,
     ) {
         let (mut filled, mut worth, mut turns) = (weight, value, Vec::new());
-        for i in 0..count {
-            let now = class(i)[base[i]];
+        for (i, kept) in base.iter().enumerate() {
+            let now = class(i)[*kept];
             let exchange = |left: i64| {
-                class(i)[base[i] + 1..].iter().take_while(|p| p.weight - now.weight <= left).last()
+                class(i)[kept + 1..]
+                    .iter()
+                    .take_while(|p| p.weight - now.weight <= left)
+                    .last()
             };
             if let Some(point) = exchange(budget - weight)
                 && value + point.value - now.value > self.value
             {
-                *self = Self { value: value + point.value - now.value, turns: vec![(i as u32, point.variant)] };
+                *self = Self {
+                    value: value + point.value - now.value,
+                    turns: vec![(i as u32, point.variant)],
+                };
             }
             if let Some(point) = exchange(budget - filled) {
                 filled += point.weight - now.weight;

@@ -88,15 +88,37 @@ pub(crate) fn solve(items: &[Item], capacity: u64, max_states: u64) -> Outcome {
         at += 1;
     }
     let broken = &items[open[at] as usize];
-    let price = Price { value: broken.value.into(), weight: broken.weight.into(), capacity };
+    let price = Price {
+        value: broken.value.into(),
+        weight: broken.weight.into(),
+        capacity,
+    };
     let top = price.key(weight, value);
-    let mut best = Best { value, flips: Vec::new() };
+    let mut best = Best {
+        value,
+        flips: Vec::new(),
+    };
     best.improve(items, &open, at, weight, value, capacity);
     let bound = (top / price.weight) as u64;
-    let mut core: Vec<(i128, u32)> = open.iter().map(|i| (price.loss(&items[*i as usize]), *i)).collect();
+    let mut core: Vec<(i128, u32)> = open
+        .iter()
+        .map(|i| (price.loss(&items[*i as usize]), *i))
+        .collect();
     core.retain(|(loss, _)| (top - loss).div_euclid(price.weight) > best.value.into());
     core.sort_unstable();
-    let proven = search(items, &core, &taken, &price, State { weight, value, trace: ROOT }, &mut best, max_states);
+    let proven = search(
+        items,
+        &core,
+        &taken,
+        &price,
+        State {
+            weight,
+            value,
+            trace: ROOT,
+        },
+        &mut best,
+        max_states,
+    );
     for flip in &best.flips {
         taken[*flip as usize] = !taken[*flip as usize];
     }
@@ -129,7 +151,10 @@ impl Best {
             let (out_item, in_item) = (&items[out as usize], &items[into as usize]);
             let worth = value - out_item.value as i64 + in_item.value as i64;
             if worth > self.value && weight - out_item.weight as i64 + in_item.weight as i64 <= capacity {
-                *self = Self { value: worth, flips: vec![out, into] };
+                *self = Self {
+                    value: worth,
+                    flips: vec![out, into],
+                };
             }
         };
         for out in &open[..at] {
@@ -204,10 +229,17 @@ fn search(
                 let kept = if take_stay {
                     source.trace
                 } else {
-                    trace.push(Flip { item: *index, before: source.trace });
+                    trace.push(Flip {
+                        item: *index,
+                        before: source.trace,
+                    });
                     trace.len() as u32 - 1
                 };
-                merged.push(State { weight, value, trace: kept });
+                merged.push(State {
+                    weight,
+                    value,
+                    trace: kept,
+                });
             }
         }
         std::mem::swap(&mut states, &mut merged);
@@ -227,9 +259,21 @@ fn flips(trace: &[Flip], mut at: u32) -> Vec<u32> {
 
 fn finish(taken: &[bool], items: &[Item], bound: Option<(u64, bool)>) -> Outcome {
     let chosen: Vec<usize> = (0..items.len()).filter(|i| taken[*i]).collect();
-    let free: u64 = chosen.iter().filter(|i| items[**i].weight == 0).map(|i| items[*i].value).sum();
+    let free: u64 = chosen
+        .iter()
+        .filter(|i| items[**i].weight == 0)
+        .map(|i| items[*i].value)
+        .sum();
     match bound {
-        None => Outcome { bound: chosen.iter().map(|i| items[*i].value).sum(), chosen, proven: true },
-        Some((bound, proven)) => Outcome { chosen, bound: bound + free, proven },
+        None => Outcome {
+            bound: chosen.iter().map(|i| items[*i].value).sum(),
+            chosen,
+            proven: true,
+        },
+        Some((bound, proven)) => Outcome {
+            chosen,
+            bound: bound + free,
+            proven,
+        },
     }
 }

@@ -19,13 +19,19 @@ impl DotProduct {
     /// The node with the largest product: the usual rule.
     #[must_use]
     pub fn aligned() -> Self {
-        Self { opposed: false, quantum: 1 }
+        Self {
+            opposed: false,
+            quantum: 1,
+        }
     }
 
     /// The node with the smallest product, in steps of `quantum` millionths of the mean (1 and 0: not cut).
     #[must_use]
     pub fn opposed(quantum: u32) -> Self {
-        Self { opposed: true, quantum: i64::from(quantum.max(1)) }
+        Self {
+            opposed: true,
+            quantum: i64::from(quantum.max(1)),
+        }
     }
 }
 
@@ -40,10 +46,18 @@ impl Score for DotProduct {
             terms += 1;
         }
         if node.largest_share() > 0 {
-            sum += product(node.free_share(), trial.demand.total_share(), node.largest_share());
+            sum += product(
+                node.free_share(),
+                trial.demand.total_share(),
+                node.largest_share(),
+            );
             terms += 1;
         }
         let mean = if terms == 0 { 0 } else { sum / terms };
-        if self.opposed { (1_000_000 - mean) / self.quantum } else { mean / self.quantum }
+        if self.opposed {
+            (1_000_000 - mean) / self.quantum
+        } else {
+            mean / self.quantum
+        }
     }
 }

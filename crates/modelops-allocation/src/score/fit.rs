@@ -15,7 +15,7 @@ impl Score for FirstFit {
 
 /// The node that is fullest afterwards: keeps large holes for large requests.
 ///
-/// **Formula**: −Σ free_after(r) / largest(r) over the scored node resources and the device share, where largest(r) is the
+/// **Formula**: −Σ free(r) / largest(r) over the scored node resources and the device share, where free(r) is what is left afterwards and largest(r) the
 /// most that any node has; in millionths, optionally cut to `quantum` millionths.
 ///
 /// **Complexity**: O(resources + devices) a state.
@@ -36,7 +36,9 @@ impl BestFit {
     /// A coarse quantum makes ties, which the tie rule then decides; the published FGD experiments use 10,000 (one percent).
     #[must_use]
     pub fn with_quantum(quantum: u32) -> Self {
-        Self { quantum: quantum.max(1) }
+        Self {
+            quantum: quantum.max(1),
+        }
     }
 }
 

@@ -99,7 +99,10 @@ impl<'a> NodeView<'a> {
     #[must_use]
     pub fn free_share(&self) -> u64 {
         // Devices that a node does not have are zeros in its row.
-        self.row[1 + self.space.node_dims()..].iter().step_by(self.space.device_dims()).sum()
+        self.row[1 + self.space.node_dims()..]
+            .iter()
+            .step_by(self.space.device_dims())
+            .sum()
     }
 }
 
@@ -118,5 +121,9 @@ pub struct Trial<'a> {
 
 /// Fixed-point millionths of a fraction, so that scores are integers and ties are exact.
 pub(crate) fn millionths(part: u64, whole: u64) -> i64 {
-    if whole == 0 { 0 } else { (u128::from(part) * 1_000_000 / u128::from(whole)) as i64 }
+    if whole == 0 {
+        0
+    } else {
+        (u128::from(part) * 1_000_000 / u128::from(whole)) as i64
+    }
 }
