@@ -1,0 +1,451 @@
+//! API keys: issued once, stored as a peppered hash, refused without telling why too much.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{Scope, UnixSeconds};
+use crate::Secret;
+use crate::error::{ApiKeyError, IssueError, RandomError};
+use crate::kernel::base62;
+use crate::random::{SecureRandom, random_bytes};
+
+/// First characters of every key, for secret scanners.
+const PREFIX: &str = "mo_";
+const ID: usize = 12;
+/// 43 base62 digits: 256 bits.
+const SECRET: usize = 43;
+const CHECKSUM: usize = 6;
+/// Locks, so that many threads can authenticate while one issues.
+const SHARDS: usize = 16;
+
+/// The secret that turns tokens into stored hashes; keep it apart from the records, so that stolen records are worth nothing.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Pepper([u8; 32]);
+
+impl Pepper {
+    /// A fresh pepper.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`] where the source failed.
+    pub fn generate(random: &mut dyn SecureRandom) -> Result<Self, RandomError> {
+        random_bytes(random).map(Self)
+    }
+
+    /// Takes over a stored pepper.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The pepper itself, for storing it where secrets are kept.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper([REDACTED])")
+    }
+}
+
+/// The public part of a key: 12 base62 digits that may be logged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApiKeyId([u8; ID]);
+
+impl fmt::Display for ApiKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+    }
+}
+
+impl fmt::Debug for ApiKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKeyId({self})")
+    }
+}
+
+impl TryFrom<String> for ApiKeyId {
+    type Error = ApiKeyError;
+
+    fn try_from(text: String) -> Result<Self, ApiKeyError> {
+        let bytes: [u8; ID] = text.as_bytes().try_into().map_err(|_| ApiKeyError::Malformed)?;
+        if bytes.iter().all(|b| base62::is_digit(*b)) {
+            Ok(Self(bytes))
+        } else {
+            Err(ApiKeyError::Malformed)
+        }
+    }
+}
+
+impl From<ApiKeyId> for String {
+    fn from(id: ApiKeyId) -> Self {
+        id.to_string()
+    }
+}
+
+/// What a key is to stand for.
+///
+/// ```
+/// use modelops_security::auth::{ApiKeyGrant, Scope, UnixSeconds};
+/// let grant = ApiKeyGrant::new("team-vision").with_scope(Scope::new("model:penguins:infer")?)
+///     .with_expiry(UnixSeconds(2_000_000_000));
+/// assert_eq!(grant.principal, "team-vision");
+/// # Ok::<(), modelops_security::ScopeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiKeyGrant {
+    /// Who calls with the key; quotas count for the principal, not for the key.
+    pub principal: String,
+    /// What the key may do; nothing where empty.
+    pub scopes: Vec<Scope>,
+    /// The first second at which the key is refused; never where `None`.
+    pub expires: Option<UnixSeconds>,
+}
+
+impl ApiKeyGrant {
+    /// A grant for `principal`, without a scope and without an end.
+    pub fn new(principal: impl Into<String>) -> Self {
+        Self {
+            principal: principal.into(),
+            scopes: Vec::new(),
+            expires: None,
+        }
+    }
+
+    /// Adds a scope.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// Ends the grant at `expires`.
+    #[must_use]
+    pub fn with_expiry(mut self, expires: UnixSeconds) -> Self {
+        self.expires = Some(expires);
+        self
+    }
+}
+
+/// A new key. The token is shown here once and cannot be had again.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct IssuedKey {
+    /// The public part.
+    pub id: ApiKeyId,
+    /// What the caller presents.
+    pub token: Secret<String>,
+}
+
+/// Who was authenticated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// The principal.
+    pub principal: Arc<str>,
+    /// The key that was presented.
+    pub key: ApiKeyId,
+    /// What the key may do.
+    pub scopes: Arc<[Scope]>,
+}
+
+impl Caller {
+    /// Whether one of the caller's scopes grants `wanted`; no scope grants nothing.
+    #[must_use]
+    pub fn allows(&self, wanted: &Scope) -> bool {
+        self.scopes.iter().any(|scope| scope.grants(wanted))
+    }
+}
+
+/// A key as it is stored: no secret, only the peppered hash of the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ApiKeyRecord {
+    /// The public part.
+    pub id: ApiKeyId,
+    /// Which pepper made the hash, from 0.
+    pub pepper: u8,
+    /// HMAC-SHA-256 of the token under the pepper.
+    pub hash: [u8; 32],
+    /// Who calls with the key.
+    pub principal: Arc<str>,
+    /// What the key may do.
+    pub scopes: Arc<[Scope]>,
+    /// The first second at which the key is refused.
+    pub expires: Option<UnixSeconds>,
+    /// Whether it was withdrawn.
+    pub revoked: bool,
+}
+
+/// Issues API keys and authenticates callers, from many threads at once.
+///
+/// A key reads `mo_ENV_ID_SECRETCHECKSUM`. The checksum catches typing errors before anything is looked up, and lets scanners
+/// find keys without false alarms. Unknown keys and wrong secrets cost the same work and give the same answer.
+///
+/// ```
+/// use modelops_security::auth::{ApiKeyGrant, ApiKeys, Pepper, UnixSeconds};
+/// use modelops_security::{ApiKeyError, SystemRandom};
+/// let mut random = SystemRandom::new();
+/// let keys = ApiKeys::new("live", &Pepper::generate(&mut random)?)?;
+/// let now = UnixSeconds(1_700_000_000);
+/// let issued = keys.issue(&ApiKeyGrant::new("team-vision"), now, &mut random)?;
+/// assert!(issued.token.expose().starts_with("mo_live_"));
+/// assert_eq!(&*keys.authenticate(issued.token.expose(), now)?.principal, "team-vision");
+/// keys.revoke(issued.id)?;
+/// assert_eq!(keys.authenticate(issued.token.expose(), now), Err(ApiKeyError::Revoked));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Complexity
+///
+/// Authenticating is O(1): a CRC-32, one HMAC-SHA-256 and one look-up.
+pub struct ApiKeys {
+    environment: String,
+    peppers: Vec<hmac::Key>,
+    shards: [RwLock<HashMap<ApiKeyId, ApiKeyRecord>>; SHARDS],
+}
+
+impl ApiKeys {
+    /// A store without keys, for one environment (`live`, `test`): keys of another one are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Environment`] unless it has 1 to 8 lower-case letters or digits.
+    pub fn new(environment: &str, pepper: &Pepper) -> Result<Self, IssueError> {
+        let sound = (1..=8).contains(&environment.len())
+            && environment
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if !sound {
+            return Err(IssueError::Environment);
+        }
+        Ok(Self {
+            environment: environment.to_owned(),
+            peppers: vec![hmac::Key::new(hmac::HMAC_SHA256, pepper.expose())],
+            shards: std::array::from_fn(|_| RwLock::default()),
+        })
+    }
+
+    /// Adds a pepper, which hashes new keys from now on; older keys stay with theirs. Keep the order when you restore.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::TooManyPeppers`] after the 256th.
+    pub fn with_newer_pepper(mut self, pepper: &Pepper) -> Result<Self, IssueError> {
+        if self.peppers.len() > usize::from(u8::MAX) {
+            return Err(IssueError::TooManyPeppers);
+        }
+        self.peppers
+            .push(hmac::Key::new(hmac::HMAC_SHA256, pepper.expose()));
+        Ok(self)
+    }
+
+    /// Puts a stored record back; one of the same name is replaced.
+    pub fn insert(&self, record: ApiKeyRecord) {
+        self.write(record.id).insert(record.id, record);
+    }
+
+    /// All records, in the order of their names, for storing them.
+    #[must_use]
+    pub fn records(&self) -> Vec<ApiKeyRecord> {
+        let mut all: Vec<ApiKeyRecord> = Vec::new();
+        for shard in &self.shards {
+            all.extend(
+                shard
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .values()
+                    .cloned(),
+            );
+        }
+        all.sort_by_key(|record| record.id);
+        all
+    }
+
+    /// Issues a key.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::AlreadyExpired`], or [`IssueError::Random`] where the source failed.
+    pub fn issue(
+        &self,
+        grant: &ApiKeyGrant,
+        now: UnixSeconds,
+        random: &mut dyn SecureRandom,
+    ) -> Result<IssuedKey, IssueError> {
+        if grant.expires.is_some_and(|end| end <= now) {
+            return Err(IssueError::AlreadyExpired);
+        }
+        self.issue_for(
+            grant.principal.as_str().into(),
+            grant.scopes.as_slice().into(),
+            grant.expires,
+            random,
+        )
+    }
+
+    fn issue_for(
+        &self,
+        principal: Arc<str>,
+        scopes: Arc<[Scope]>,
+        expires: Option<UnixSeconds>,
+        random: &mut dyn SecureRandom,
+    ) -> Result<IssuedKey, IssueError> {
+        let mut id = ApiKeyId([0; ID]);
+        base62::fill_random(random, &mut id.0)?;
+        let mut secret = Zeroizing::new([0; SECRET]);
+        base62::fill_random(random, secret.as_mut_slice())?;
+        // The right capacity from the start, so that no reallocation leaves an unwiped copy behind.
+        let mut token =
+            String::with_capacity(PREFIX.len() + self.environment.len() + 2 + ID + SECRET + CHECKSUM);
+        token.push_str(PREFIX);
+        token.push_str(&self.environment);
+        token.push('_');
+        token.extend(id.0.iter().map(|b| char::from(*b)));
+        token.push('_');
+        token.extend(secret.iter().map(|b| char::from(*b)));
+        let mut checksum = [0; CHECKSUM];
+        base62::write_u32(crc32fast::hash(token.as_bytes()), &mut checksum);
+        token.extend(checksum.iter().map(|b| char::from(*b)));
+        let newest = self.peppers.len() - 1;
+        let hash = hash_token(&self.peppers[newest], token.as_bytes());
+        let token = Secret::new(token);
+        self.insert(ApiKeyRecord {
+            id,
+            pepper: newest as u8,
+            hash,
+            principal,
+            scopes,
+            expires,
+            revoked: false,
+        });
+        Ok(IssuedKey { id, token })
+    }
+
+    /// Tells who presents `token` at the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiKeyError`]; answer every variant with the same refusal.
+    pub fn authenticate(&self, token: &str, now: UnixSeconds) -> Result<Caller, ApiKeyError> {
+        let id = self.parse(token).ok_or(ApiKeyError::Malformed)?;
+        let shard = self.read(id);
+        let record = shard.get(&id);
+        // An unknown key is hashed and compared too, with a hash that no token has.
+        let (pepper, expected) = record.map_or((0, [0; 32]), |record| (record.pepper, record.hash));
+        let pepper = self.peppers.get(usize::from(pepper)).unwrap_or(&self.peppers[0]);
+        let same = bool::from(hash_token(pepper, token.as_bytes()).ct_eq(&expected));
+        let record = record.filter(|_| same).ok_or(ApiKeyError::Invalid)?;
+        if record.revoked {
+            return Err(ApiKeyError::Revoked);
+        }
+        if record.expires.is_some_and(|end| now >= end) {
+            return Err(ApiKeyError::Expired);
+        }
+        Ok(Caller {
+            principal: record.principal.clone(),
+            key: id,
+            scopes: record.scopes.clone(),
+        })
+    }
+
+    /// Replaces a key by a new one for the same principal and scopes; the old one works until `now + grace` seconds.
+    ///
+    /// Quotas are those of the principal, so rotating neither resets nor doubles them.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Unknown`], [`IssueError::Revoked`], [`IssueError::AlreadyExpired`] or [`IssueError::Random`]; the old key is
+    /// then as before.
+    pub fn rotate(
+        &self,
+        id: ApiKeyId,
+        grace: u64,
+        now: UnixSeconds,
+        random: &mut dyn SecureRandom,
+    ) -> Result<IssuedKey, IssueError> {
+        let old = self.read(id).get(&id).cloned().ok_or(IssueError::Unknown)?;
+        if old.revoked {
+            return Err(IssueError::Revoked);
+        }
+        if old.expires.is_some_and(|end| end <= now) {
+            return Err(IssueError::AlreadyExpired);
+        }
+        let issued = self.issue_for(old.principal, old.scopes, old.expires, random)?;
+        let end = now.plus(grace);
+        if let Some(record) = self.write(id).get_mut(&id) {
+            record.expires = Some(record.expires.map_or(end, |expires| expires.min(end)));
+        }
+        Ok(issued)
+    }
+
+    /// Withdraws a key, from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Unknown`].
+    pub fn revoke(&self, id: ApiKeyId) -> Result<(), IssueError> {
+        self.write(id).get_mut(&id).ok_or(IssueError::Unknown)?.revoked = true;
+        Ok(())
+    }
+
+    /// The name inside a well-formed token of this environment with the right checksum.
+    fn parse(&self, token: &str) -> Option<ApiKeyId> {
+        let rest = token
+            .strip_prefix(PREFIX)?
+            .strip_prefix(self.environment.as_str())?
+            .strip_prefix('_')?;
+        let (id, rest) = rest.as_bytes().split_first_chunk::<ID>()?;
+        let (underscore, secret) = rest.split_first()?;
+        let digits = id.iter().chain(secret).all(|b| base62::is_digit(*b));
+        if *underscore != b'_' || secret.len() != SECRET + CHECKSUM || !digits {
+            return None;
+        }
+        let (signed, checksum) = token.as_bytes().split_last_chunk::<CHECKSUM>()?;
+        let mut expected = [0; CHECKSUM];
+        base62::write_u32(crc32fast::hash(signed), &mut expected);
+        (*checksum == expected).then_some(ApiKeyId(*id))
+    }
+
+    fn read(&self, id: ApiKeyId) -> std::sync::RwLockReadGuard<'_, HashMap<ApiKeyId, ApiKeyRecord>> {
+        self.shards[shard_of(id)]
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, id: ApiKeyId) -> std::sync::RwLockWriteGuard<'_, HashMap<ApiKeyId, ApiKeyRecord>> {
+        self.shards[shard_of(id)]
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_of(id: ApiKeyId) -> usize {
+    usize::from(id.0[0] ^ id.0[1].rotate_left(3)) % SHARDS
+}
+
+fn hash_token(pepper: &hmac::Key, token: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(hmac::sign(pepper, token).as_ref());
+    hash
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKeys({}, [REDACTED])", self.environment)
+    }
+}

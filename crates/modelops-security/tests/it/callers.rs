@@ -1,0 +1,155 @@
+//! API keys.
+
+use modelops_security::auth::{ApiKeyGrant, ApiKeyRecord, ApiKeys, Pepper, Scope, UnixSeconds};
+use modelops_security::{ApiKeyError, IssueError};
+
+use crate::seeded;
+
+const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+fn keys() -> ApiKeys {
+    ApiKeys::new("live", &Pepper::from_bytes([3; 32])).unwrap()
+}
+
+#[test]
+fn a_key_has_its_published_form() {
+    let issued = keys().issue(&ApiKeyGrant::new("p"), NOW, &mut seeded(1)).unwrap();
+    let token = issued.token.expose();
+    let parts: Vec<&str> = token.split('_').collect();
+    assert_eq!(parts.len(), 4);
+    assert_eq!((parts[0], parts[1]), ("mo", "live"));
+    assert_eq!(parts[2], issued.id.to_string());
+    assert_eq!((parts[2].len(), parts[3].len()), (12, 49));
+}
+
+#[test]
+fn a_wrong_character_anywhere_is_malformed_and_a_wrong_secret_invalid() {
+    let keys = keys();
+    let issued = keys.issue(&ApiKeyGrant::new("p"), NOW, &mut seeded(1)).unwrap();
+    let token = issued.token.expose().clone();
+    assert!(keys.authenticate(&token, NOW).is_ok());
+    for at in 0..token.len() {
+        for with in ['0', 'z', '_', ' ', 'é'] {
+            let mut bad = token.clone();
+            bad.replace_range(at..=at, &with.to_string());
+            if bad != token {
+                assert_eq!(
+                    keys.authenticate(&bad, NOW),
+                    Err(ApiKeyError::Malformed),
+                    "{with:?} at {at}"
+                );
+            }
+        }
+        assert_eq!(keys.authenticate(&token[..at], NOW), Err(ApiKeyError::Malformed));
+    }
+    // The name of a known key with the secret of another one, checksum made right; and a name nobody has.
+    let mut other = seeded(2);
+    let stranger = ApiKeys::new("live", &Pepper::from_bytes([4; 32])).unwrap();
+    let foreign = stranger.issue(&ApiKeyGrant::new("p"), NOW, &mut other).unwrap();
+    assert_eq!(
+        keys.authenticate(foreign.token.expose(), NOW),
+        Err(ApiKeyError::Invalid)
+    );
+    let mut record = stranger.records().remove(0);
+    record.hash = [0; 32];
+    keys.insert(record);
+    assert_eq!(
+        keys.authenticate(foreign.token.expose(), NOW),
+        Err(ApiKeyError::Invalid)
+    );
+    let test = ApiKeys::new("test", &Pepper::from_bytes([3; 32])).unwrap();
+    assert_eq!(
+        test.authenticate(&token, NOW),
+        Err(ApiKeyError::Malformed),
+        "another environment"
+    );
+}
+
+#[test]
+fn keys_expire_to_the_second_and_revocation_is_at_once() {
+    let keys = keys();
+    let grant = ApiKeyGrant::new("p").with_expiry(NOW.plus(60));
+    let issued = keys.issue(&grant, NOW, &mut seeded(1)).unwrap();
+    let token = issued.token.expose();
+    assert!(keys.authenticate(token, NOW.plus(59)).is_ok());
+    assert_eq!(keys.authenticate(token, NOW.plus(60)), Err(ApiKeyError::Expired));
+    keys.revoke(issued.id).unwrap();
+    assert_eq!(keys.authenticate(token, NOW), Err(ApiKeyError::Revoked));
+    assert_eq!(
+        keys.issue(&grant, NOW.plus(60), &mut seeded(2)).unwrap_err(),
+        IssueError::AlreadyExpired
+    );
+}
+
+#[test]
+fn rotation_keeps_the_principal_and_grants_grace() {
+    let keys = keys();
+    let scope = Scope::new("model:m:infer").unwrap();
+    let grant = ApiKeyGrant::new("team").with_scope(scope.clone());
+    let old = keys.issue(&grant, NOW, &mut seeded(1)).unwrap();
+    let new = keys.rotate(old.id, 300, NOW, &mut seeded(2)).unwrap();
+    for token in [&old.token, &new.token] {
+        let caller = keys.authenticate(token.expose(), NOW.plus(299)).unwrap();
+        assert_eq!(&*caller.principal, "team");
+        assert!(caller.allows(&scope));
+    }
+    assert_eq!(
+        keys.authenticate(old.token.expose(), NOW.plus(300)),
+        Err(ApiKeyError::Expired)
+    );
+    assert!(keys.authenticate(new.token.expose(), NOW.plus(300)).is_ok());
+    keys.revoke(new.id).unwrap();
+    assert_eq!(
+        keys.rotate(new.id, 0, NOW, &mut seeded(3)).unwrap_err(),
+        IssueError::Revoked
+    );
+}
+
+#[test]
+fn records_hold_no_secret_and_restore_the_store() {
+    let keys = keys();
+    let issued = keys
+        .issue(&ApiKeyGrant::new("team"), NOW, &mut seeded(1))
+        .unwrap();
+    let json = serde_json::to_string(&keys.records()).unwrap();
+    let secret = &issued.token.expose()[issued.token.expose().len() - 49..];
+    assert!(!json.contains(&secret[..8]));
+    let restored = ApiKeys::new("live", &Pepper::from_bytes([3; 32])).unwrap();
+    let records: Vec<ApiKeyRecord> = serde_json::from_str(&json).unwrap();
+    records.into_iter().for_each(|record| restored.insert(record));
+    assert!(restored.authenticate(issued.token.expose(), NOW).is_ok());
+    let other = ApiKeys::new("live", &Pepper::from_bytes([5; 32])).unwrap();
+    keys.records().into_iter().for_each(|record| other.insert(record));
+    assert_eq!(
+        other.authenticate(issued.token.expose(), NOW),
+        Err(ApiKeyError::Invalid),
+        "another pepper"
+    );
+}
+
+#[test]
+fn a_newer_pepper_hashes_new_keys_and_old_ones_go_on() {
+    let keys = keys().with_newer_pepper(&Pepper::from_bytes([9; 32])).unwrap();
+    let first = ApiKeys::new("live", &Pepper::from_bytes([3; 32])).unwrap();
+    let old = first
+        .issue(&ApiKeyGrant::new("old"), NOW, &mut seeded(1))
+        .unwrap();
+    first.records().into_iter().for_each(|record| keys.insert(record));
+    let new = keys.issue(&ApiKeyGrant::new("new"), NOW, &mut seeded(2)).unwrap();
+    assert!(keys.authenticate(old.token.expose(), NOW).is_ok());
+    assert!(keys.authenticate(new.token.expose(), NOW).is_ok());
+    assert_eq!(keys.records().iter().map(|r| u32::from(r.pepper)).sum::<u32>(), 1);
+}
+
+#[test]
+fn bad_environments_and_scopes_are_refused() {
+    for bad in ["", "LIVE", "li ve", "toolongname", "a_b"] {
+        assert_eq!(
+            ApiKeys::new(bad, &Pepper::from_bytes([3; 32])).unwrap_err(),
+            IssueError::Environment
+        );
+    }
+    for bad in ["", ":", "a:", "a b", "a:**", "a:b:c:d:e:f:g:h:i", "ä"] {
+        assert!(Scope::new(bad).is_err(), "{bad:?}");
+    }
+}

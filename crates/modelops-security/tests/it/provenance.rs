@@ -1,0 +1,190 @@
+//! Signed manifests.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use modelops_security::sign::{HashOptions, KeyKind, ModelManifest, SigningKey, VerifyingKey};
+use modelops_security::{SignError, VerifyError};
+
+use crate::{content, seeded};
+
+fn model() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    fs::write(dir.path().join("sub/part-1"), content(100_000)).unwrap();
+    fs::write(dir.path().join("config.json"), "{}").unwrap();
+    fs::write(dir.path().join("empty"), "").unwrap();
+    dir
+}
+
+fn key() -> SigningKey {
+    SigningKey::generate_ed25519(&mut seeded(1)).unwrap()
+}
+
+fn signed(dir: &tempfile::TempDir, options: &HashOptions) -> ModelManifest {
+    let bundle = ModelManifest::of_folder(dir.path(), options)
+        .unwrap()
+        .sign(&key())
+        .unwrap();
+    ModelManifest::verify(bundle.as_bytes(), &key().verifying_key()).unwrap()
+}
+
+#[test]
+fn each_kind_of_change_is_named() {
+    for options in [
+        HashOptions::default(),
+        HashOptions::default().with_shard_size(30_000),
+    ] {
+        let dir = model();
+        let manifest = signed(&dir, &options);
+        assert_eq!(manifest.check(dir.path(), &options), Ok(()));
+        let part = dir.path().join("sub/part-1");
+        let mut bytes = content(100_000);
+        bytes[70_000] ^= 1;
+        fs::write(&part, &bytes).unwrap();
+        let mismatch = Err(VerifyError::Mismatch {
+            path: "sub/part-1".into(),
+        });
+        assert_eq!(manifest.check(dir.path(), &options), mismatch);
+        fs::write(&part, content(90_000)).unwrap();
+        assert_eq!(
+            manifest.check(dir.path(), &options),
+            mismatch,
+            "cut at the end of a piece"
+        );
+        fs::write(&part, content(120_000)).unwrap();
+        assert_eq!(manifest.check(dir.path(), &options), mismatch, "longer");
+        fs::remove_file(&part).unwrap();
+        let missing = Err(VerifyError::Missing {
+            path: "sub/part-1".into(),
+        });
+        assert_eq!(manifest.check(dir.path(), &options), missing);
+        fs::write(&part, content(100_000)).unwrap();
+        fs::write(dir.path().join("extra.py"), "import os").unwrap();
+        let extra = Err(VerifyError::Extra {
+            path: "extra.py".into(),
+        });
+        assert_eq!(manifest.check(dir.path(), &options), extra);
+        assert_eq!(
+            manifest.check(dir.path(), &options.clone().with_ignored("extra.py")),
+            Ok(())
+        );
+    }
+}
+
+#[test]
+fn only_the_publisher_signs_and_only_what_was_signed_counts() {
+    let dir = model();
+    let manifest = ModelManifest::of_folder(dir.path(), &HashOptions::default()).unwrap();
+    let bundle = manifest.sign(&key()).unwrap();
+    let verify = |text: &str| ModelManifest::verify(text.as_bytes(), &key().verifying_key());
+    assert_eq!(verify(&bundle).unwrap(), manifest);
+    let other = SigningKey::generate_ed25519(&mut seeded(2)).unwrap();
+    let refused = ModelManifest::verify(bundle.as_bytes(), &other.verifying_key());
+    assert_eq!(refused, Err(VerifyError::Signature));
+    let payload = bundle.find("\"payload\":\"").unwrap() + 11;
+    for at in [payload, payload + 400, bundle.find("\"sig\":\"").unwrap() + 10] {
+        let mut bad = bundle.clone().into_bytes();
+        bad[at] = if bad[at] == b'A' { b'B' } else { b'A' };
+        assert_eq!(
+            verify(std::str::from_utf8(&bad).unwrap()),
+            Err(VerifyError::Signature),
+            "byte {at}"
+        );
+    }
+    for bad in ["", "{}", "[]", "null", &bundle[..bundle.len() - 1]] {
+        assert_eq!(verify(bad), Err(VerifyError::Signature));
+    }
+    assert_eq!(
+        verify(&bundle.replace("vnd.in-toto+json", "vnd.other+json")),
+        Err(VerifyError::Signature)
+    );
+}
+
+#[test]
+fn the_same_folder_and_key_give_the_same_bundle() {
+    let dir = model();
+    let one = HashOptions::default().with_threads(std::num::NonZeroUsize::MIN);
+    let bundle = |options: &HashOptions| {
+        ModelManifest::of_folder(dir.path(), options)
+            .unwrap()
+            .sign(&key())
+            .unwrap()
+    };
+    assert_eq!(bundle(&one), bundle(&HashOptions::default()));
+}
+
+#[test]
+fn links_special_files_and_colliding_names_are_refused() {
+    let dir = model();
+    symlink("/etc/passwd", dir.path().join("weights.bin")).unwrap();
+    let refused = ModelManifest::of_folder(dir.path(), &HashOptions::default());
+    assert_eq!(
+        refused,
+        Err(SignError::NotRegular {
+            path: "weights.bin".into()
+        })
+    );
+    fs::remove_file(dir.path().join("weights.bin")).unwrap();
+    symlink("sub", dir.path().join("other")).unwrap();
+    let refused = ModelManifest::of_folder(dir.path(), &HashOptions::default());
+    assert_eq!(refused, Err(SignError::NotRegular { path: "other".into() }));
+    fs::remove_file(dir.path().join("other")).unwrap();
+    fs::write(dir.path().join("CONFIG.json"), "").unwrap();
+    let refused = ModelManifest::of_folder(dir.path(), &HashOptions::default());
+    assert!(matches!(refused, Err(SignError::CaseCollision { .. })));
+    fs::remove_file(dir.path().join("CONFIG.json")).unwrap();
+    fs::write(dir.path().join("a\\b"), "").unwrap();
+    let refused = ModelManifest::of_folder(dir.path(), &HashOptions::default());
+    assert_eq!(refused, Err(SignError::Name { path: "a\\b".into() }));
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(
+        ModelManifest::of_folder(empty.path(), &HashOptions::default()),
+        Err(SignError::Empty)
+    );
+}
+
+#[test]
+fn keys_survive_pem() {
+    let pem = key().to_pem();
+    let back = SigningKey::from_pem(pem.expose()).unwrap();
+    assert_eq!(back.verifying_key(), key().verifying_key());
+    let public = key().verifying_key();
+    assert_eq!(VerifyingKey::from_pem(&public.to_pem()).unwrap(), public);
+    assert!(SigningKey::from_pem(&public.to_pem()).is_err());
+    assert!(VerifyingKey::from_pem(pem.expose()).is_err());
+    assert!(SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----").is_err());
+}
+
+#[test]
+fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
+    let mut refused = 0;
+    let small = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        // Not canonical: p, p + 1, and 2^255 - 1.
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    for hex in small {
+        let mut bytes: Vec<u8> = (0..32)
+            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+            .collect();
+        for sign in [0, 0x80] {
+            bytes[31] = bytes[31] & 0x7f | sign;
+            assert_eq!(
+                VerifyingKey::from_public(KeyKind::Ed25519, &bytes),
+                Err(VerifyError::Key),
+                "{hex}"
+            );
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 16);
+    let good = key().verifying_key();
+    assert!(VerifyingKey::from_public(KeyKind::Ed25519, good.public()).is_ok());
+}
