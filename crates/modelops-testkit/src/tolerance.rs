@@ -17,3 +17,12 @@ pub const BACKWARD_STABLE: f64 = 64.0 * f64::EPSILON;
 
 /// As [`BACKWARD_STABLE`], in `f32`.
 pub const BACKWARD_STABLE_F32: f64 = 64.0 * f32::EPSILON as f64;
+
+/// Longley's regression: κ ≈ 5·10⁹ leaves about 6 of 16 digits by the worst case; QR keeps twice that many in practice.
+pub const NIST_LONGLEY: f64 = 1e-9;
+
+/// Filippelli's regression in unscaled powers: κ ≈ 2·10¹⁵, so most double-precision solvers keep 6 to 8 digits.
+pub const NIST_FILIP: f64 = 1e-6;
+
+/// The inverse of the 6 by 6 Hilbert matrix: κ ≈ 1.5·10⁷ times a hundred roundings.
+pub const HILBERT_6: f64 = 1e-8;
