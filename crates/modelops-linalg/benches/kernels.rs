@@ -32,7 +32,7 @@ fn products(criterion: &mut Criterion) {
             bench.iter(|| naive_gemm(a.view(), b.view(), &mut c));
         });
         group.bench_function(BenchmarkId::new("ndarray dot", n), |bench| {
-            bench.iter(|| a.dot(&b))
+            bench.iter(|| a.dot(&b));
         });
         group.bench_function(BenchmarkId::new("syrk of the transpose", n), |bench| {
             bench.iter(|| syrk(1.0, a.t(), 0.0, c.view_mut()));
@@ -51,7 +51,7 @@ fn tall(criterion: &mut Criterion) {
     let x = seeded_matrix(100_000, 30, 3);
     let mut gram = Array2::zeros((30, 30));
     group.bench_function("syrk 100000 by 30", |bench| {
-        bench.iter(|| syrk(1.0, x.t(), 0.0, gram.view_mut()))
+        bench.iter(|| syrk(1.0, x.t(), 0.0, gram.view_mut()));
     });
     group.bench_function("ndarray dot 100000 by 30", |bench| bench.iter(|| x.t().dot(&x)));
     group.sample_size(10);
@@ -66,7 +66,7 @@ fn factorizations(criterion: &mut Criterion) {
         let mut spd = Array2::eye(n);
         syrk(1.0, a.view(), 1.0, spd.view_mut()).expect("shapes agree");
         group.bench_function(BenchmarkId::new("cholesky", n), |bench| {
-            bench.iter(|| Cholesky::new(spd.view()))
+            bench.iter(|| Cholesky::new(spd.view()));
         });
         if n <= 256 {
             group.bench_function(BenchmarkId::new("naive cholesky", n), |bench| {
@@ -78,16 +78,16 @@ fn factorizations(criterion: &mut Criterion) {
             bench.iter(|| factor.inverse());
         });
         group.bench_function(BenchmarkId::new("lu", n), |bench| {
-            bench.iter(|| Lu::new(a.view()))
+            bench.iter(|| Lu::new(a.view()));
         });
         group.bench_function(BenchmarkId::new("qr", n), |bench| {
-            bench.iter(|| Qr::new(a.view()))
+            bench.iter(|| Qr::new(a.view()));
         });
         group.bench_function(BenchmarkId::new("eigh", n), |bench| {
-            bench.iter(|| Eigh::new(spd.view()))
+            bench.iter(|| Eigh::new(spd.view()));
         });
         group.bench_function(BenchmarkId::new("svd", n), |bench| {
-            bench.iter(|| Svd::new(a.view()))
+            bench.iter(|| Svd::new(a.view()));
         });
     }
 }
