@@ -1,1 +1,32 @@
 #![doc = include_str!("../README.md")]
+
+mod dataset;
+mod engine;
+mod error;
+mod impute;
+mod kernel;
+mod ledger;
+mod pipeline;
+mod profile;
+mod resample;
+mod scale;
+mod spec;
+mod table;
+mod text;
+
+pub use dataset::{Dataset, Role, Split, Test, Train};
+pub use error::{
+    DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, SyntaxError,
+};
+pub use impute::{FittedSimpleImputer, SimpleImputer, Strategy};
+pub use ledger::{Cause, Disposition, Ledger, Outcome, Reason};
+pub use pipeline::{Pipeline, RunReport};
+pub use profile::{ColumnProfile, Histogram, Numbers, Profile};
+pub use resample::{Jitter, Mixed, Mixup, Origin, RandomOverSampler, RandomUnderSampler, Resampled, Smote};
+pub use scale::{FittedScaler, Scaler, Scaling};
+pub use spec::{
+    Action, Check, ColumnType, DropDuplicates, DropMissing, Equality, Fill, Format, How, Keep, Mode,
+    OutlierMethod, Outliers, PipelineSpec, Read, Rule, SPEC_VERSION, Sentinels, Step, Write,
+};
+pub use table::{EncodeOptions, Skipped, Table, Values};
+pub use text::{Augmented, SynonymTable, TextAugmenter, TextOp};

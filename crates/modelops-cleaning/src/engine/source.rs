@@ -1,0 +1,301 @@
+//! Reads CSV record by record: the independent counter, the judge of soundness, and the place of every record.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use crate::engine::program::{Program, ReadingReasons};
+use crate::error::RunError;
+use crate::kernel::csv::{Traits, find_record, unquote};
+use crate::spec::{Format, Read};
+
+const CHUNK: usize = 1 << 20;
+
+/// The header of a CSV file.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    /// Its bytes, a byte-order mark and the line end included.
+    pub(crate) raw: Vec<u8>,
+    pub(crate) names: Vec<String>,
+    /// Whether another reader will see the same names: no mark, no blank lines before it, no quirks.
+    pub(crate) plain: bool,
+}
+
+/// A CSV file, one record after the other.
+#[derive(Debug)]
+pub(crate) struct CsvSource {
+    path: PathBuf,
+    file: File,
+    separator: u8,
+    longest: usize,
+    buffer: Vec<u8>,
+    start: usize,
+    have: usize,
+    end_of_file: bool,
+    /// Where `start` lies in the file.
+    offset: u64,
+    line: u64,
+    rows: u64,
+    ends: Vec<u32>,
+    pub(crate) header: Header,
+}
+
+/// A record and where it was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// All its bytes, the line end included.
+    pub(crate) raw: &'a [u8],
+    pub(crate) body: &'a [u8],
+    ends: &'a [u32],
+    pub(crate) traits: Traits,
+    pub(crate) row: u32,
+    pub(crate) line: u64,
+    pub(crate) offset: u64,
+}
+
+impl<'a> Record<'a> {
+    /// The bytes of field `index`, quotes included.
+    #[inline]
+    pub(crate) fn field(&self, index: usize) -> &'a [u8] {
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize + 1
+        };
+        &self.body[start..self.ends[index] as usize]
+    }
+
+    #[inline]
+    pub(crate) fn fields(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The reason why the record cannot be read as `columns` fields of UTF-8 text, if there is one.
+    #[inline]
+    pub(crate) fn fault(&self, columns: usize, reading: ReadingReasons) -> Option<u16> {
+        if self.body.is_empty() {
+            Some(reading.blank)
+        } else if self.traits.unclosed {
+            Some(reading.unclosed)
+        } else if self.traits.text_after_quote {
+            Some(reading.after_quote)
+        } else if std::str::from_utf8(self.body).is_err() {
+            Some(reading.utf8)
+        } else if self.fields() != columns {
+            Some(reading.fields)
+        } else {
+            None
+        }
+    }
+
+    /// The text of a cell as the program understands it; `None` where it is missing.
+    #[inline]
+    pub(crate) fn cell<'s>(
+        &'s self,
+        program: &Program,
+        index: usize,
+        scratch: &'s mut Vec<u8>,
+    ) -> Option<&'s str> {
+        let text = unquote(self.field(index), scratch);
+        let text = std::str::from_utf8(text).expect("a sound record is UTF-8");
+        let text = if program.trim { text.trim() } else { text };
+        (!program.is_missing(index, text.as_bytes())).then_some(text)
+    }
+}
+
+pub(crate) fn separator(format: Format) -> u8 {
+    match format {
+        Format::Csv { separator } => separator as u8,
+        _ => b',',
+    }
+}
+
+impl CsvSource {
+    /// Opens the file and reads its header.
+    pub(crate) fn open(read: &Read) -> Result<Self, RunError> {
+        let file = File::open(&read.path).map_err(RunError::io(&read.path))?;
+        let mut source = Self {
+            path: read.path.clone(),
+            file,
+            separator: separator(read.format),
+            longest: read.longest_record,
+            buffer: vec![0; CHUNK],
+            start: 0,
+            have: 0,
+            end_of_file: false,
+            offset: 0,
+            line: 1,
+            rows: 0,
+            ends: Vec::new(),
+            header: Header {
+                raw: Vec::new(),
+                names: Vec::new(),
+                plain: true,
+            },
+        };
+        source.read_header()?;
+        Ok(source)
+    }
+
+    fn read_header(&mut self) -> Result<(), RunError> {
+        self.fill()?;
+        let head = &self.buffer[..self.have];
+        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+            return Err(RunError::Utf16 {
+                path: self.path.clone(),
+            });
+        }
+        let mut raw = Vec::new();
+        let mut plain = true;
+        if head.starts_with(&[0xef, 0xbb, 0xbf]) {
+            raw.extend_from_slice(&[0xef, 0xbb, 0xbf]);
+            self.start = 3;
+            self.offset = 3;
+            plain = false;
+        }
+        loop {
+            let Some(record) = self.next_record()? else {
+                return Err(RunError::EmptyInput {
+                    path: self.path.clone(),
+                });
+            };
+            raw.extend_from_slice(record.raw);
+            if record.body.is_empty() {
+                plain = false;
+                continue;
+            }
+            let traits = record.traits;
+            plain &= !(traits.quoted
+                || traits.stray_quote
+                || traits.text_after_quote
+                || traits.unclosed
+                || traits.bare_cr);
+            let mut scratch = Vec::new();
+            let mut names = Vec::with_capacity(record.fields());
+            for index in 0..record.fields() {
+                let name = unquote(record.field(index), &mut scratch);
+                match std::str::from_utf8(name) {
+                    Ok(name) => names.push(name.to_owned()),
+                    Err(_) => {
+                        let path = self.path.clone();
+                        return Err(RunError::HeaderNotUtf8 { path });
+                    }
+                }
+            }
+            if names.iter().any(|name| name.contains('\0')) {
+                let path = self.path.clone();
+                return Err(RunError::Utf16 { path });
+            }
+            plain &= names.iter().all(|name| !name.is_empty());
+            self.header = Header { raw, names, plain };
+            self.rows = 0;
+            return Ok(());
+        }
+    }
+
+    /// Reads more bytes behind those not yet used.
+    fn fill(&mut self) -> Result<(), RunError> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.have, 0);
+            self.have -= self.start;
+            self.start = 0;
+        }
+        if self.have == self.buffer.len() {
+            if self.have >= self.longest {
+                return Err(RunError::RecordTooLong {
+                    offset: self.offset,
+                    limit: self.longest,
+                });
+            }
+            let size = self.buffer.len() * 2;
+            self.buffer.resize(size, 0);
+        }
+        let read = self
+            .file
+            .read(&mut self.buffer[self.have..])
+            .map_err(RunError::io(&self.path))?;
+        self.end_of_file = read == 0;
+        self.have += read;
+        Ok(())
+    }
+
+    /// The next record, sound or not; `None` at the end of the file.
+    #[inline]
+    pub(crate) fn next_record(&mut self) -> Result<Option<Record<'_>>, RunError> {
+        let found = loop {
+            let rest = &self.buffer[self.start..self.have];
+            if let Some(found) = find_record(rest, self.separator, self.end_of_file, &mut self.ends) {
+                break found;
+            }
+            if self.end_of_file {
+                return Ok(None);
+            }
+            self.fill()?;
+        };
+        let raw = &self.buffer[self.start..self.start + found.len];
+        let lines = if found.traits.quoted { line_ends(raw) } else { 1 };
+        let row = u32::try_from(self.rows).map_err(|_| RunError::TooManyRecords)?;
+        let record = Record {
+            raw,
+            body: &raw[..found.body],
+            ends: &self.ends,
+            traits: found.traits,
+            row,
+            line: self.line,
+            offset: self.offset,
+        };
+        self.start += found.len;
+        self.offset += found.len as u64;
+        self.line += lines;
+        self.rows += 1;
+        Ok(Some(record))
+    }
+
+    /// How many records have been read, the header not counted.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The place of the next record.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            row: self.rows,
+            line: self.line,
+            offset: self.offset,
+        }
+    }
+
+    /// Goes to a place found earlier.
+    pub(crate) fn seek(&mut self, place: Place) -> Result<(), RunError> {
+        use std::io::Seek as _;
+        self.file
+            .seek(std::io::SeekFrom::Start(place.offset))
+            .map_err(RunError::io(&self.path))?;
+        self.start = 0;
+        self.have = 0;
+        self.end_of_file = false;
+        self.offset = place.offset;
+        self.line = place.line;
+        self.rows = place.row;
+        Ok(())
+    }
+}
+
+/// Where a record starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) row: u64,
+    pub(crate) line: u64,
+    pub(crate) offset: u64,
+}
+
+/// Line ends inside a record: CRLF counts once.
+fn line_ends(raw: &[u8]) -> u64 {
+    let mut count = 0;
+    for (i, &byte) in raw.iter().enumerate() {
+        if byte == b'\n' || (byte == b'\r' && raw.get(i + 1) != Some(&b'\n')) {
+            count += 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,44 @@
+//! Parquet: the footer counts the records and names the types.
+
+use std::fs::File;
+
+use polars::prelude::{DataType, ParquetReader, SerReader as _};
+
+use crate::engine::program::Program;
+use crate::engine::typed::survey::Survey;
+use crate::engine::typed::{Surveyed, engine, stage};
+use crate::error::RunError;
+use crate::kernel::infer::Candidate;
+use crate::spec::PipelineSpec;
+
+/// Reads names, types and the record count from the footer.
+pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
+    let file = File::open(&spec.read.path).map_err(RunError::io(&spec.read.path))?;
+    let mut reader = ParquetReader::new(file);
+    let records = reader.num_rows().map_err(|e| engine(&e))? as u64;
+    let schema = reader.schema().map_err(|e| engine(&e))?;
+    let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    stage::unique_names(&names)?;
+    let program = Program::bind(spec, names)?;
+    let mut survey = Survey::new(program.columns.len());
+    survey.records = records;
+    survey.plain = true;
+    for (at, field) in schema.iter_values().enumerate() {
+        let kind = DataType::from_arrow_field(field);
+        survey.candidates[at] = match kind {
+            DataType::Boolean => Candidate::of(crate::ColumnType::Bool),
+            DataType::Float32 | DataType::Float64 => Candidate::of(crate::ColumnType::Float),
+            DataType::UInt64 => Candidate::of(crate::ColumnType::Float),
+            DataType::Int64 | DataType::Int32 | DataType::UInt32 => Candidate::of(crate::ColumnType::Int),
+            DataType::String | DataType::Null => Candidate::of(crate::ColumnType::Text),
+            _ => {
+                return Err(RunError::UnsupportedColumn {
+                    column: program.columns[at].clone(),
+                });
+            }
+        };
+        // Text may still be trimmed or stand for a missing value.
+        survey.touched[at] = kind == DataType::String;
+    }
+    Ok((survey, program, None))
+}

@@ -1,0 +1,92 @@
+//! What reading the whole input once tells: how many records, which of them cannot be read, what types fit.
+
+use crate::engine::program::Program;
+use crate::engine::source::{CsvSource, Place};
+use crate::error::RunError;
+use crate::kernel::csv::unquote;
+use crate::kernel::infer::Candidate;
+
+/// A place is remembered for every so many records.
+pub(super) const STRIDE: u64 = 4096;
+
+/// What reading the whole input once tells.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Records, sound or not, counted without the engine's help.
+    pub(super) records: u64,
+    /// Records that cannot be read, in order, each with its reason.
+    pub(super) faults: Vec<(u32, u16)>,
+    /// Whether the engine will read the input itself the same way.
+    pub(super) plain: bool,
+    /// What types the values of each column allow.
+    pub(super) candidates: Vec<Candidate>,
+    /// Columns with a value that reading changes: white space taken off, a sentinel, a quoted empty text.
+    pub(super) touched: Vec<bool>,
+    pub(super) places: Vec<Place>,
+}
+
+impl Survey {
+    pub(super) fn new(columns: usize) -> Self {
+        Self {
+            candidates: vec![Candidate::default(); columns],
+            touched: vec![false; columns],
+            ..Self::default()
+        }
+    }
+}
+
+/// Surveys the records of a CSV file.
+pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey, RunError> {
+    let columns = program.columns.len();
+    let mut survey = Survey::new(columns);
+    let mut plain = source.header.plain;
+    let judged: Vec<bool> = (0..columns)
+        .map(|column| {
+            program.trim
+                || !program.sentinels[column].is_empty()
+                || program.casts[column].is_none_or(|(kind, _)| kind != crate::ColumnType::Text)
+        })
+        .collect();
+    let mut scratch = Vec::new();
+    loop {
+        let place = source.place();
+        let Some(record) = source.next_record()? else {
+            break;
+        };
+        if place.row.is_multiple_of(STRIDE) {
+            survey.places.push(place);
+        }
+        if let Some(reason) = record.fault(columns, program.reading) {
+            survey.faults.push((record.row, reason));
+            plain = false;
+            continue;
+        }
+        plain &= !(record.traits.stray_quote || record.traits.bare_cr);
+        for column in 0..columns {
+            let field = record.field(column);
+            if field.is_empty() {
+                continue;
+            }
+            if !judged[column] && field[0] != b'"' {
+                continue;
+            }
+            let text = unquote(field, &mut scratch);
+            let trimmed = if program.trim { text.trim_ascii() } else { text };
+            // White space beyond ASCII is taken off too; the cheap test only decides who looks closer.
+            let trimmed = if program.trim && !trimmed.is_ascii() {
+                std::str::from_utf8(trimmed).map_or(trimmed, |t| t.trim().as_bytes())
+            } else {
+                trimmed
+            };
+            if program.is_missing(column, trimmed) {
+                survey.touched[column] = true;
+                continue;
+            }
+            survey.touched[column] |= trimmed.len() != text.len();
+            survey.candidates[column].see(trimmed);
+        }
+    }
+    survey.records = source.rows();
+    survey.plain = plain;
+    Ok(survey)
+}

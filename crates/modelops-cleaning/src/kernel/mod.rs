@@ -1,0 +1,8 @@
+//! Loops over slices: no allocation per record, no polars.
+
+pub(crate) mod csv;
+pub(crate) mod fingerprint;
+pub(crate) mod infer;
+pub(crate) mod neighbours;
+pub(crate) mod random;
+pub(crate) mod seen;

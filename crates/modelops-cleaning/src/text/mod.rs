@@ -1,0 +1,5 @@
+//! Text: augmentation.
+
+mod augment;
+
+pub use augment::{Augmented, SynonymTable, TextAugmenter, TextOp};
