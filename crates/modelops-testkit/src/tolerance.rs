@@ -26,3 +26,18 @@ pub const NIST_FILIP: f64 = 1e-6;
 
 /// The inverse of the 6 by 6 Hilbert matrix: κ ≈ 1.5·10⁷ times a hundred roundings.
 pub const HILBERT_6: f64 = 1e-8;
+
+/// Whether `a` and `b` agree to `tolerance` relative to |b|, however small that is; false where either is NaN.
+#[must_use]
+pub fn close_relative(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * b.abs()
+}
+
+/// Logarithms of tails against 40 digits: a density of a few roundings, a continued fraction of about a hundred steps.
+pub const LOG_TAIL: f64 = 1e-12;
+
+/// Statistics that another program printed to 17 digits: its own roundings, in another order.
+pub const PRINTED_STATISTIC: f64 = 1e-10;
+
+/// F statistics under an offset: both sides sum exact differences, in another order.
+pub const F_UNDER_OFFSET: f64 = 1e-12;

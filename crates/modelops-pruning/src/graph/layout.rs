@@ -20,7 +20,8 @@ use super::NodePlan;
 /// ```
 ///
 /// # References
-/// Fruchterman and Reingold, "Graph drawing by force-directed placement", 1991, DOI 10.1002/spe.4380211102.
+/// Jacomy, Venturini, Heymann and Bastian, "`ForceAtlas2`, a continuous graph layout algorithm for handy network
+/// visualization", 2014, DOI 10.1371/journal.pone.0098679.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     positions: Vec<[f64; 2]>,
@@ -35,7 +36,7 @@ impl Layout {
     /// Places the nodes of `graph`; the same graph gives the same positions.
     ///
     /// # Complexity
-    /// O(nodes² + edges) for each of 400 steps up to 2,000 nodes, a plain spiral beyond.
+    /// O(nodes² + edges) for each of 500 steps up to 2,000 nodes, a plain spiral beyond.
     #[must_use]
     pub fn force_directed<N, E, Ty: EdgeType, Ix: IndexType>(graph: &Graph<N, E, Ty, Ix>) -> Self {
         let mut positions = spiral(graph.node_count());
@@ -46,6 +47,8 @@ impl Layout {
                 .map(|edge| (edge.source().index(), edge.target().index()));
             let edges: Vec<(usize, usize)> = edges.filter(|(a, b)| a != b).collect();
             simulate(&mut positions, &edges);
+            fit(&mut positions);
+            separate(&mut positions);
         }
         fit(&mut positions);
         Self { positions }
@@ -77,17 +80,23 @@ fn spiral(nodes: usize) -> Vec<[f64; 2]> {
     (0..nodes).map(place).collect()
 }
 
-/// Ideal edge length 1: attraction d², repulsion 1/d, a weak pull to the centre that holds loose parts.
+/// Attraction d along edges; repulsion (1 + kᵢ)(1 + kⱼ)/d between nodes of degrees kᵢ and kⱼ, which keeps hubs apart
+/// and their leaves near; a pull to the centre that holds loose parts.
 fn simulate(positions: &mut [[f64; 2]], edges: &[(usize, usize)]) {
+    let mut mass = vec![1.0_f64; positions.len()];
+    for &(a, b) in edges {
+        mass[a] += 1.0;
+        mass[b] += 1.0;
+    }
     let mut forces = vec![[0.0_f64; 2]; positions.len()];
-    let hottest = (positions.len() as f64).sqrt() / 4.0;
+    let hottest = (positions.len() as f64).sqrt();
     for step in 0..STEPS {
         for (node, force) in forces.iter_mut().enumerate() {
             let at = positions[node];
-            *force = [-0.08 * at[0], -0.08 * at[1]];
-            for other in positions.iter() {
+            *force = [-0.15 * mass[node] * at[0], -0.15 * mass[node] * at[1]];
+            for (other, other_mass) in positions.iter().zip(&mass) {
                 let (dx, dy) = (at[0] - other[0], at[1] - other[1]);
-                let push = 1.0 / (dx * dx + dy * dy).max(1e-4);
+                let push = mass[node] * other_mass / (dx * dx + dy * dy).max(1e-4);
                 force[0] += dx * push;
                 force[1] += dy * push;
             }
@@ -97,18 +106,40 @@ fn simulate(positions: &mut [[f64; 2]], edges: &[(usize, usize)]) {
                 positions[b][0] - positions[a][0],
                 positions[b][1] - positions[a][1],
             );
-            let pull = (dx * dx + dy * dy).sqrt() * 0.5;
-            for (node, sign) in [(a, pull), (b, -pull)] {
+            for (node, sign) in [(a, 1.0), (b, -1.0)] {
                 forces[node][0] += sign * dx;
                 forces[node][1] += sign * dy;
             }
         }
         let limit = hottest * (1.0 - step as f64 / STEPS as f64);
-        for (at, force) in positions.iter_mut().zip(&forces) {
+        for ((at, force), mass) in positions.iter_mut().zip(&forces).zip(&mass) {
             let size = (force[0] * force[0] + force[1] * force[1]).sqrt().max(1e-12);
-            let scale = limit.min(size * 0.2) / size;
+            let scale = limit.min(size * 0.15 / mass) / size;
             at[0] += force[0] * scale;
             at[1] += force[1] * scale;
+        }
+    }
+}
+
+/// Pushes apart, in the unit square, nodes that would be drawn on top of each other.
+fn separate(positions: &mut [[f64; 2]]) {
+    let room = (0.55 / (positions.len() as f64).sqrt()).min(0.09);
+    for _ in 0..100 {
+        for a in 0..positions.len() {
+            for b in a + 1..positions.len() {
+                let (dx, dy) = (
+                    positions[b][0] - positions[a][0],
+                    positions[b][1] - positions[a][1],
+                );
+                let distance = (dx * dx + dy * dy).sqrt();
+                if distance < room {
+                    let half = (room - distance) / 2.0 / distance.max(1e-9);
+                    for (node, sign) in [(a, -half), (b, half)] {
+                        positions[node][0] += sign * dx;
+                        positions[node][1] += sign * dy;
+                    }
+                }
+            }
         }
     }
 }

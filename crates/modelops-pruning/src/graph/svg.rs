@@ -68,7 +68,11 @@ pub(crate) fn render(drawing: &Drawing) -> String {
         } else {
             ""
         };
-        let path = edge_path(at[*a], at[*b], radius[*a], radius[*b]);
+        let path = if a == b {
+            loop_path(at[*a], radius[*a])
+        } else {
+            edge_path(at[*a], at[*b], radius[*a], radius[*b])
+        };
         line(format_args!(
             "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{pen:.1}\" \
              stroke-linecap=\"round\"{dash}{tip}><title>{} – {}: {weight}</title></path>",
@@ -144,23 +148,19 @@ fn sizes(drawing: &Drawing) -> (Vec<f64>, Vec<f64>) {
     )
 }
 
-/// A straight line between the rims, or a loop above a node.
+/// A straight line between the rims.
 fn edge_path(a: [f64; 2], b: [f64; 2], from: f64, to: f64) -> String {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
-    let length = (dx * dx + dy * dy).sqrt();
-    if length <= from + to {
-        let (x, top) = (a[0], a[1] - from);
-        return format!(
-            "M{:.1} {top:.1}c-18 -30 {:.1} -30 {:.1} 0",
-            x - 4.0,
-            8.0 + 18.0,
-            8.0
-        );
-    }
+    let length = (dx * dx + dy * dy).sqrt().max(1e-9);
     let (ux, uy) = (dx / length, dy / length);
     let (x1, y1) = (a[0] + ux * from, a[1] + uy * from);
     let (x2, y2) = (b[0] - ux * (to + 1.5), b[1] - uy * (to + 1.5));
     format!("M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}")
+}
+
+/// A loop above a node.
+fn loop_path(at: [f64; 2], radius: f64) -> String {
+    format!("M{:.1} {:.1}c-18 -30 26 -30 8 0", at[0] - 4.0, at[1] - radius)
 }
 
 /// The first of six places around the node that covers the least of what is already there.
@@ -211,14 +211,17 @@ fn overlap(a: &Area, b: &Area) -> f64 {
     (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0)
 }
 
-/// Text with a white halo, so that edges do not cross it out.
+/// Text on a white halo, so that edges do not cross it out: drawn twice, since not every viewer can paint a stroke
+/// below its fill.
 fn label(at: [f64; 2], size: f64, anchor: &str, colour: &str, text: &str) -> String {
+    let text = escaped(text);
+    let place = format!(
+        "x=\"{:.1}\" y=\"{:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\"",
+        at[0], at[1]
+    );
     format!(
-        "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{colour}\" \
-         stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">{}</text>",
-        at[0],
-        at[1],
-        escaped(text)
+        "<text {place} fill=\"none\" stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" \
+         aria-hidden=\"true\">{text}</text><text {place} fill=\"{colour}\">{text}</text>"
     )
 }
 

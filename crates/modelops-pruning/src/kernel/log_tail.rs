@@ -170,3 +170,66 @@ impl Lentz {
         (factor - 1.0).abs() < 4.0 * f64::EPSILON
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::excessive_precision,
+    clippy::approx_constant,
+    reason = "digits as mpmath printed them"
+)]
+mod tests {
+    use super::*;
+    use modelops_testkit::tolerance::{LOG_TAIL, close_relative};
+
+    /// mpmath 1.4.1 with 40 digits; commands in tests/data/README.md.
+    const F: [(f64, usize, usize, f64); 11] = [
+        (1000.0, 2, 147, -197.08247451585328743),
+        (3.0, 2, 147, -2.9403920941068883654),
+        (0.001, 2, 147, -0.00099999319734061364144),
+        (1.0, 1, 1, -0.69314718055994530942),
+        (0.5, 7, 3, -0.22651628570220549963),
+        (2.5, 30, 41, -5.7022351917657503114),
+        (1.01, 1000, 999, -0.82661387305988651692),
+        (0.9, 1, 100_000, -1.0706547569664451585),
+        (50_000.0, 2, 99_997, -34657.069301601313051),
+        (200_000.0, 1, 99_998, -54935.962005703197008),
+        (1e12, 3, 10, -131.13938900332077588),
+    ];
+    const CHI2: [(f64, usize, f64); 8] = [
+        (1e-5, 3, -8.4104165441545899946e-9),
+        (10.0, 3, -3.986416031734384042),
+        (2.0, 1, -1.8496055099332482486),
+        (2000.0, 9, -978.27309047262126269),
+        (9.3, 10, -0.68539956176183739874),
+        (100.0, 101, -0.67447361399756136965),
+        (1000.0, 1000, -0.70511277596023771353),
+        (53991.65592375085, 1, -27001.502064145429942),
+    ];
+
+    #[test]
+    fn tails_agree_with_mpmath() {
+        for (f, d1, d2, expected) in F {
+            let found = ln_f_tail(f, d1, d2);
+            assert!(
+                close_relative(found, expected, LOG_TAIL),
+                "F({f}; {d1}, {d2}): {found} for {expected}"
+            );
+        }
+        for (x, d, expected) in CHI2 {
+            let found = ln_chi2_tail(x, d);
+            assert!(
+                close_relative(found, expected, LOG_TAIL),
+                "chi2({x}; {d}): {found} for {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn digamma_agrees_with_its_recurrence() {
+        let mut sum = -0.577_215_664_901_532_9;
+        for n in 1..200 {
+            assert!(close_relative(digamma(n), sum, LOG_TAIL), "{n}");
+            sum += 1.0 / n as f64;
+        }
+    }
+}
