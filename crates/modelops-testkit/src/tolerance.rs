@@ -41,3 +41,12 @@ pub const PRINTED_STATISTIC: f64 = 1e-10;
 
 /// F statistics under an offset: both sides sum exact differences, in another order.
 pub const F_UNDER_OFFSET: f64 = 1e-12;
+/// Iterates of the same descent computed by another route, relative to the largest entry: each of up to a thousand steps adds a
+/// few roundings, and a step that does not diverge does not magnify them.
+pub const DESCENT_ITERATES: f64 = 1e-10;
+
+/// A gradient against extrapolated central differences: their truncation and cancellation leave about nine digits.
+pub const GRADIENT_BY_DIFFERENCES: f64 = 1e-6;
+
+/// A minimiser found by two methods whose gradient tolerances are 1e-8 or less, on problems of moderate condition.
+pub const SOLVED: f64 = 1e-6;

@@ -206,9 +206,7 @@ impl SoftmaxModel {
     pub fn predict_probability(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, OptimizationError> {
         let mut probabilities = self.logits(x)?;
         for mut row in probabilities.rows_mut() {
-            if let Some(slice) = row.as_slice_mut() {
-                to_probabilities(slice);
-            }
+            to_probabilities(row.as_slice_mut().expect("logits are laid out by rows"));
         }
         Ok(probabilities)
     }
@@ -237,7 +235,9 @@ impl SoftmaxModel {
                 found: x.ncols(),
             });
         }
-        Ok(x.dot(&self.coefficients.t()) + &self.intercepts)
+        let logits = x.dot(&self.coefficients.t()) + &self.intercepts;
+        // A product with a transposed matrix may come out by columns.
+        Ok(logits.as_standard_layout().into_owned())
     }
 }
 

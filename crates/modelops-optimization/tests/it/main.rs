@@ -1,0 +1,7 @@
+//! The tests of this crate, as one binary.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod errors;
+mod properties;
+mod reference;
+mod search;

@@ -1,0 +1,102 @@
+//! Values from elsewhere; their origin is in tests/data/README.md.
+
+use modelops_optimization::{
+    FirstOrder, FnObjective, GradientDescent, LinearRegression, LogisticRegression, Momentum,
+    SoftmaxRegression,
+};
+use modelops_testkit::tolerance::{REORDERED_SUM, SOLVED, close};
+use ndarray::{Array1, Array2};
+
+fn table() -> Array2<f64> {
+    Array2::from_shape_fn((12, 3), |(i, j)| {
+        ((i * 7 + j * 3) % 11) as f64 - 5.0 + 0.25 * ((i * j) % 3) as f64
+    })
+}
+
+fn targets() -> Array1<f64> {
+    Array1::from_shape_fn(12, |i| ((i * 5) % 7) as f64 - 2.5 + 0.5 * i as f64)
+}
+
+fn agree(ours: impl IntoIterator<Item = f64>, theirs: &[f64], tolerance: f64) {
+    let ours: Vec<f64> = ours.into_iter().collect();
+    assert_eq!(ours.len(), theirs.len());
+    for (a, b) in ours.iter().zip(theirs) {
+        assert!(close(*a, *b, tolerance), "{ours:?} against {theirs:?}");
+    }
+}
+
+#[test]
+fn least_squares_and_ridge_as_scikit_learn() {
+    let (x, y) = (table(), targets());
+    let plain = LinearRegression::new().fit(x.view(), y.view()).unwrap();
+    let coefficients = [-0.21633530312452018, -0.00336443460782235, -0.07304757010097535];
+    agree(plain.coefficients().to_vec(), &coefficients, REORDERED_SUM);
+    agree([plain.intercept()], &[3.1844898499490935], REORDERED_SUM);
+    let ridge = LinearRegression::new()
+        .with_l2(3.0 / 12.0)
+        .fit(x.view(), y.view())
+        .unwrap();
+    let coefficients = [-0.2083793207190086, -0.00139515426681486, -0.06652592276274542];
+    agree(ridge.coefficients().to_vec(), &coefficients, REORDERED_SUM);
+    agree([ridge.intercept()], &[3.185466853476896], REORDERED_SUM);
+}
+
+#[test]
+fn logistic_and_softmax_as_scikit_learn() {
+    let x = table();
+    let solver = GradientDescent::new()
+        .with_momentum(Momentum::Nesterov)
+        .with_max_iterations(100_000)
+        .with_tolerance(1e-12);
+    let l2 = 1.0 / (0.5 * 12.0);
+    let truth: Vec<bool> = (0..12).map(|i| (i * 5) % 7 > 2).collect();
+    let model = LogisticRegression::new()
+        .with_l2(l2)
+        .with_solver(solver)
+        .fit(x.view(), &truth)
+        .unwrap();
+    let coefficients = [-0.1594020924803869, 0.09858967488769822, -0.0486719253918266];
+    agree(model.coefficients().to_vec(), &coefficients, SOLVED);
+    agree([model.intercept()], &[0.29043362937777145], SOLVED);
+
+    let labels: Vec<usize> = (0..12).map(|i| (i * i + i / 3) % 3).collect();
+    let fit = SoftmaxRegression::new()
+        .with_l2(l2)
+        .with_solver(solver)
+        .fit(x.view(), &labels)
+        .unwrap();
+    let coefficients = [
+        -0.30195309282918514,
+        -0.24269413219782096,
+        -0.4091493600007078,
+        0.1982487027382908,
+        0.18434567370574084,
+        0.3519396206726539,
+        0.1037043900908944,
+        0.0583484584920801,
+        0.05720973932805377,
+    ];
+    agree(fit.model().coefficients().iter().copied(), &coefficients, SOLVED);
+    let probabilities = fit.model().predict_probability(x.view()).unwrap();
+    agree(
+        probabilities.row(0).to_vec(),
+        &[0.7807912401551655, 0.10189198225639712, 0.1173167775884374],
+        SOLVED,
+    );
+}
+
+#[test]
+fn adam_takes_the_steps_of_its_paper() {
+    let bowl = FnObjective::new(2, |x, g| {
+        g[0] = 2.0 * x[0];
+        g[1] = 20.0 * x[1];
+        x[0] * x[0] + 10.0 * x[1] * x[1]
+    });
+    let solution = FirstOrder::adam(0.1)
+        .with_max_iterations(10)
+        .minimize(&bowl, &[1.0, 1.0])
+        .unwrap();
+    agree(solution.x, &ADAM_AFTER_TEN, REORDERED_SUM);
+}
+
+const ADAM_AFTER_TEN: [f64; 2] = [0.076249155606911104, 0.076249151095352463];
