@@ -7,8 +7,8 @@ use std::error::Error;
 use std::fs;
 
 use modelops::optimization::{
-    Direction, GradientDescent, LearningRate, LinePlot, OptimizationError, RandomSampler, SearchSpace, SoftmaxFit,
-    SoftmaxRegression, Study, Trial,
+    Direction, GradientDescent, LearningRate, LinePlot, OptimizationError, RandomSampler, SearchSpace,
+    SoftmaxFit, SoftmaxRegression, Study, Trial,
 };
 use ndarray::{Array2, ArrayView2, s};
 use rand::{RngExt, SeedableRng};
@@ -26,9 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 1. Search. The last quarter of the training rows judges each trial; the test rows are not looked at.
     let (fit_rows, judge_rows) = (300, TRAINING);
-    let space = SearchSpace::new().log_float("learning_rate", 1e-3..=1e2)?.log_float("l2", 1e-6..=1.0)?;
-    let mut study =
-        Study::new("softmax on three clouds", space, Direction::Maximize).with_sampler(RandomSampler::new(42));
+    let space = SearchSpace::new()
+        .log_float("learning_rate", 1e-3..=1e2)?
+        .log_float("l2", 1e-6..=1.0)?;
+    let mut study = Study::new("softmax on three clouds", space, Direction::Maximize)
+        .with_sampler(RandomSampler::new(42));
     study.optimize(40, |trial| -> Result<f64, Box<dyn Error>> {
         let fitted = fit(trial, train.slice(s![..fit_rows, ..]), &train_labels[..fit_rows])?;
         let judged = train.slice(s![fit_rows..judge_rows, ..]);
@@ -39,7 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // 2. The best parameters on all training rows, then once on the test rows.
     let best = study.best_trial().ok_or("no trial succeeded")?;
     let fitted = fit(best, train, train_labels)?;
-    let majority = (0..CLASSES).map(|c| test_labels.iter().filter(|l| **l == c).count()).max().unwrap_or(0);
+    let majority = (0..CLASSES)
+        .map(|c| test_labels.iter().filter(|l| **l == c).count())
+        .max()
+        .unwrap_or(0);
     println!("best: {}", best.parameters());
     println!(
         "test accuracy {:.3}, majority class {:.3}; {} after {} steps, loss {:.4} to {:.4}",
@@ -53,8 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 3. Too large a learning rate is an error with a better one in it.
     let greedy = GradientDescent::new().with_learning_rate(LearningRate::Fixed(1e4));
-    let diverged: Result<_, OptimizationError> =
-        SoftmaxRegression::new().with_l2(1.0).with_solver(greedy).fit(train, train_labels);
+    let diverged: Result<_, OptimizationError> = SoftmaxRegression::new()
+        .with_l2(1.0)
+        .with_solver(greedy)
+        .fit(train, train_labels);
     if let Err(error) = diverged {
         println!("a learning rate of 1e4: {error}");
     }
@@ -71,10 +78,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn fit(trial: &Trial, x: ArrayView2<'_, f64>, labels: &[usize]) -> Result<SoftmaxFit, Box<dyn Error>> {
     let rate = trial.parameters().float("learning_rate")?;
-    let descent =
-        GradientDescent::new().with_learning_rate(LearningRate::Fixed(rate)).with_max_iterations(200);
+    let descent = GradientDescent::new()
+        .with_learning_rate(LearningRate::Fixed(rate))
+        .with_max_iterations(200);
     let l2 = trial.parameters().float("l2")?;
-    Ok(SoftmaxRegression::new().with_l2(l2).with_solver(descent).fit(x, labels)?)
+    Ok(SoftmaxRegression::new()
+        .with_l2(l2)
+        .with_solver(descent)
+        .fit(x, labels)?)
 }
 
 /// Three overlapping clouds of points in a few dimensions.
@@ -82,7 +93,11 @@ fn clouds(seed: u64) -> (Array2<f64>, Vec<usize>) {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     let labels: Vec<usize> = (0..ROWS).map(|_| generator.random_range(0..CLASSES)).collect();
     let x = Array2::from_shape_fn((ROWS, FEATURES), |(row, feature)| {
-        let centre = if feature % CLASSES == labels[row] { 1.0 } else { 0.0 };
+        let centre = if feature % CLASSES == labels[row] {
+            1.4
+        } else {
+            0.0
+        };
         // Four uniform draws add up to something close to a bell.
         centre + (0..4).map(|_| generator.random::<f64>() - 0.5).sum::<f64>() * 2.0
     });

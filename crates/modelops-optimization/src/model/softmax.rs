@@ -206,7 +206,10 @@ impl SoftmaxModel {
     pub fn predict_probability(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, OptimizationError> {
         let mut probabilities = self.logits(x)?;
         for mut row in probabilities.rows_mut() {
-            to_probabilities(row.as_slice_mut().expect("logits are laid out by rows"));
+            // The rows of a product need not be contiguous.
+            let mut values = row.to_vec();
+            to_probabilities(&mut values);
+            row.assign(&ArrayView1::from(&values));
         }
         Ok(probabilities)
     }
@@ -235,9 +238,7 @@ impl SoftmaxModel {
                 found: x.ncols(),
             });
         }
-        let logits = x.dot(&self.coefficients.t()) + &self.intercepts;
-        // A product with a transposed matrix may come out by columns.
-        Ok(logits.as_standard_layout().into_owned())
+        Ok(x.dot(&self.coefficients.t()) + &self.intercepts)
     }
 }
 

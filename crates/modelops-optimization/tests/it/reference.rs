@@ -99,4 +99,4 @@ fn adam_takes_the_steps_of_its_paper() {
     agree(solution.x, &ADAM_AFTER_TEN, REORDERED_SUM);
 }
 
-const ADAM_AFTER_TEN: [f64; 2] = [0.076249155606911104, 0.076249151095352463];
+const ADAM_AFTER_TEN: [f64; 2] = [0.0762491556069111, 0.07624915109535246];
