@@ -12,7 +12,7 @@ mod resample;
 mod scale;
 mod spec;
 mod table;
-mod text;
+pub mod text;
 
 pub use dataset::{Dataset, Role, Split, Test, Train};
 pub use error::{
@@ -29,4 +29,4 @@ pub use spec::{
     OutlierMethod, Outliers, PipelineSpec, Read, Rule, SPEC_VERSION, Sentinels, Step, Write,
 };
 pub use table::{EncodeOptions, Skipped, Table, Values};
-pub use text::{Augmented, SynonymTable, TextAugmenter, TextOp};
+pub use text::augment::{Augmented, SynonymTable, TextAugmenter, TextOp};

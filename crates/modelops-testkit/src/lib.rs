@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 pub mod allocation;
 pub mod cleaning;
+pub mod cleaning_text;
 pub mod linalg;
 pub mod monitoring;
 pub mod optimization;

@@ -1,0 +1,3 @@
+//! Tests on the conformance data that `MODELOPS_DATA` names.
+
+mod near;

@@ -1,0 +1,3 @@
+//! Bad input of every kind: a typed error, never a panic.
+
+mod near;

@@ -1,0 +1,3 @@
+//! Laws of the text half.
+
+mod near;

@@ -1,0 +1,3 @@
+//! Values from elsewhere, or worked by hand.
+
+mod near;
