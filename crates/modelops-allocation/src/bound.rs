@@ -93,7 +93,13 @@ pub(crate) fn budgets(space: &Space) -> Vec<Budget> {
     let width = space.device_dims();
     let device = space.device_resources.iter().enumerate().map(|(i, name)| Budget {
         resource: name.clone(),
-        total: sum(&|row| row[1 + space.node_dims()..].iter().skip(i).step_by(width).sum()),
+        total: sum(&|row| {
+            row[1 + space.node_dims()..space.devices_end]
+                .iter()
+                .skip(i)
+                .step_by(width)
+                .sum()
+        }),
         at: Position::Device(i),
     });
     node.chain(device).collect()
@@ -109,7 +115,7 @@ pub(crate) fn ever_fits(space: &Space, demand: &Demand) -> bool {
 
 /// The smallest of the relaxations to one resource: fractional filling by value for weight.
 pub(crate) fn of_workload(fleet: &Fleet, workload: &Workload) -> Bound {
-    let space = Space::new(fleet, None);
+    let space = Space::new(fleet, None, false);
     let possible: Vec<(Demand, u64, u64)> = workload
         .requests()
         .iter()
@@ -167,7 +173,7 @@ fn fractional(mut items: Vec<(Item, u64)>, capacity: u64) -> u64 {
 
 /// The smallest of the exact choices under one resource each.
 pub(crate) fn of_catalogue(fleet: &Fleet, catalogue: &Catalogue) -> Bound {
-    let space = Space::new(fleet, None);
+    let space = Space::new(fleet, None, false);
     let wanted = catalogue.replica_variants();
     let demands: Vec<Option<Demand>> = possible_demands(&space, catalogue);
     let values: Vec<u64> = catalogue

@@ -189,3 +189,34 @@ pub enum SolveError {
         table: usize,
     },
 }
+
+/// A trace cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The header lacks a column.
+    #[error("the header has no column `{column}`")]
+    MissingColumn {
+        /// The column.
+        column: &'static str,
+    },
+    /// A field is missing or not a number.
+    #[error("line {line}: `{column}` is not a whole number of 0 or more")]
+    Number {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column.
+        column: &'static str,
+    },
+    /// A share outside 1..=1000 for a request of devices.
+    #[error("line {line}: the share of a device is wrong")]
+    Share {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: ResourceError,
+    },
+    /// The nodes make no fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+}

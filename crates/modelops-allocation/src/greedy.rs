@@ -326,7 +326,7 @@ impl Totals {
         let mut node = vec![0_u128; space.node_dims()];
         let mut device = vec![0_u128; space.device_dims()];
         for class in &space.classes {
-            let (own, cells) = class.full[1..].split_at(space.node_dims());
+            let (own, cells) = class.full[1..space.devices_end].split_at(space.node_dims());
             for (total, amount) in node.iter_mut().zip(own) {
                 *total += u128::from(*amount) * u128::from(class.nodes);
             }

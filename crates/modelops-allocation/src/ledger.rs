@@ -76,7 +76,7 @@ impl Ledger {
     #[must_use]
     pub fn new(fleet: &Fleet) -> Self {
         let ranks = (0..fleet.nodes().len() as u32).collect();
-        Self::with_ranks(Arc::new(Space::new(fleet, None)), ranks)
+        Self::with_ranks(Arc::new(Space::new(fleet, None, false)), ranks)
     }
 
     pub(crate) fn with_ranks(space: Arc<Space>, ranks: Arc<[u32]>) -> Self {

@@ -292,10 +292,10 @@ fn survey<'a>(ledger: &Ledger, demand: &Demand, rows: impl Iterator<Item = (&'a 
         }
         if demand.count > 0 {
             let allowed = demand.allowed[row[0] as usize];
-            let cells = row[1 + space.node_dims()..].chunks_exact(width);
+            let cells = row[1 + space.node_dims()..space.devices_end].chunks_exact(width);
             for (k, i) in at_device.iter().enumerate() {
                 let (mut best, mut sum) = (0, 0_u128);
-                for (device, cell) in cells.clone().enumerate().take(64) {
+                for (device, cell) in cells.clone().enumerate() {
                     if allowed >> device & 1 == 1 {
                         best = best.max(cell[*i]);
                         sum += u128::from(cell[*i]);

@@ -69,7 +69,7 @@ impl Resources {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct Milli(u32);
+pub struct Milli(pub(crate) u32);
 
 impl Milli {
     /// A whole device.

@@ -68,7 +68,7 @@ impl<S: Score> Scheduler<S> {
     /// A scheduler on an empty fleet.
     #[must_use]
     pub fn new(fleet: &Fleet, greedy: &Greedy<S>) -> Self {
-        let space = Space::new(fleet, greedy.scored.as_deref());
+        let space = Space::new(fleet, greedy.scored.as_deref(), greedy.score.reads_residents());
         let mut ranks: Vec<u32> = (0..fleet.nodes().len() as u32).collect();
         let mut chance = None;
         match greedy.ties {
@@ -136,7 +136,14 @@ impl<S: Score> Scheduler<S> {
         self.score_states(demand);
         let memos = &self.memos[demand as usize];
         if let Some(chance) = &mut self.chance {
-            return random_best(&self.ledger, memos, eligible, chance);
+            let (node, devices) = random_best(&self.ledger, memos, eligible, chance)?;
+            let shape = self.ledger.demand(demand);
+            if shape.count != 1 || shape.device[0] == 1000 {
+                return Some((node, devices));
+            }
+            let space = self.ledger.space();
+            let best = best_devices(&self.score, space, self.ledger.row(node as usize), shape);
+            return Some((node, 1 << nth(best, chance.random_range(0..best.count_ones()))));
         }
         let best = memos
             .iter()
@@ -267,7 +274,43 @@ fn score_state<S: Score>(
     best
 }
 
-/// One of the best nodes, and one of its equally good devices, each with the same probability.
+/// Every device that is as good as the best for one share of one device.
+fn best_devices<S: Score>(score: &S, space: &Space, row: &[u64], shape: &Demand) -> u64 {
+    let before = NodeView { space, row };
+    let standing = score.standing(before);
+    let mut after = row.to_vec();
+    let (mut best, mut mask, mut rest) = (NEVER, 0, fit::fitting(space, row, shape));
+    while rest != 0 {
+        let device = rest & rest.wrapping_neg();
+        rest &= !device;
+        after.copy_from_slice(row);
+        fit::take(space, &mut after, shape, device);
+        let after = NodeView { space, row: &after };
+        let value = score.score(&Trial {
+            before,
+            standing,
+            after,
+            demand: shape,
+        });
+        if value > best || mask == 0 {
+            (best, mask) = (value, 0);
+        }
+        if value == best {
+            mask |= device;
+        }
+    }
+    mask
+}
+
+/// The position of the bit number `n` of a mask.
+fn nth(mut mask: u64, n: u32) -> u32 {
+    for _ in 0..n {
+        mask &= mask - 1;
+    }
+    mask.trailing_zeros()
+}
+
+/// One of the best nodes, each with the same probability.
 fn random_best(
     ledger: &Ledger,
     memos: &[Memo],

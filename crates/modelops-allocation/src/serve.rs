@@ -39,7 +39,7 @@ use crate::variants::choose_variants;
 #[must_use]
 pub fn plan_variants<S: Score>(fleet: &Fleet, catalogue: &Catalogue, greedy: &Greedy<S>) -> Plan {
     let mut best = greedy.plan_catalogue(fleet, catalogue);
-    let space = Space::new(fleet, None);
+    let space = Space::new(fleet, None, false);
     let wanted = catalogue.replica_variants();
     let requests = catalogue.workload().requests();
     let demands = bound::possible_demands(&space, catalogue);

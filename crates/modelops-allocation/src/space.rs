@@ -31,15 +31,20 @@ pub struct Space {
     pub(crate) scored: Vec<usize>,
     pub(crate) largest: Vec<u64>,
     pub(crate) largest_share: u64,
+    /// Where the devices end in a row, and what is counted of the residents begins.
+    pub(crate) devices_end: usize,
     pub(crate) stride: usize,
 }
+
+/// How many sizes of requests are told apart: see [`Demand::size`].
+pub(crate) const SIZES: usize = 6;
 
 /// The name under which the share of a device is reported.
 pub(crate) const SHARE: &str = "device_milli";
 
 impl Space {
     /// The dimensions of `fleet`. Scores look at the node resources in `scored`, or at all of them.
-    pub(crate) fn new(fleet: &Fleet, scored: Option<&[String]>) -> Self {
+    pub(crate) fn new(fleet: &Fleet, scored: Option<&[String]>, residents: bool) -> Self {
         let mut node_names = BTreeSet::new();
         let mut device_names = BTreeSet::new();
         let mut kind_names = BTreeSet::new();
@@ -62,7 +67,8 @@ impl Space {
             .map(|node| node.devices().len())
             .max()
             .unwrap_or(0);
-        let stride = 1 + node_resources.len() + most_devices * device_resources.len();
+        let devices_end = 1 + node_resources.len() + most_devices * device_resources.len();
+        let stride = devices_end + if residents { SIZES } else { 0 };
 
         let kind_of: HashMap<&str, u32> = kinds.iter().map(String::as_str).zip(0..).collect();
         let mut classes: Vec<Class> = Vec::new();
@@ -116,6 +122,7 @@ impl Space {
             scored,
             largest,
             largest_share,
+            devices_end,
             stride,
         }
     }
@@ -221,5 +228,19 @@ impl Demand {
     #[must_use]
     pub fn total_share(&self) -> u64 {
         u64::from(self.count) * self.device[0]
+    }
+
+    /// The size: 0 for a share, 1, 2, 3 and 4 for one, two, four and eight devices, 5 for another number; `None` without devices.
+    #[must_use]
+    pub fn size(&self) -> Option<usize> {
+        match self.count {
+            0 => None,
+            _ if self.device[0] < 1000 => Some(0),
+            1 => Some(1),
+            2 => Some(2),
+            4 => Some(3),
+            8 => Some(4),
+            _ => Some(5),
+        }
     }
 }

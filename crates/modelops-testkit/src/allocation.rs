@@ -1,1 +1,175 @@
-//! Oracles and strategies for `modelops-allocation`.
+//! Oracles and instance generators for `modelops-allocation`, on plain numbers.
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// A value and a weight.
+pub type Pair = (u64, u64);
+
+/// The best value of a 0/1 knapsack by the textbook table over the capacity: O(n · capacity).
+#[must_use]
+pub fn knapsack_by_table(items: &[Pair], capacity: u64) -> u64 {
+    let mut best = vec![0_u64; capacity as usize + 1];
+    for (value, weight) in items {
+        for room in (*weight as usize..best.len()).rev() {
+            best[room] = best[room].max(best[room - *weight as usize] + value);
+        }
+    }
+    best[capacity as usize]
+}
+
+/// The best value with exactly one pair of each class, by a table over the capacity; `None` where nothing fits.
+#[must_use]
+pub fn choice_by_table(classes: &[Vec<Pair>], capacity: u64) -> Option<u64> {
+    let mut best = vec![Some(0_u64); capacity as usize + 1];
+    for class in classes {
+        best = (0..=capacity)
+            .map(|room| {
+                let choices = class.iter().filter(|(_, weight)| *weight <= room);
+                choices
+                    .filter_map(|(v, w)| best[(room - w) as usize].map(|rest| rest + v))
+                    .max()
+            })
+            .collect();
+    }
+    best[capacity as usize]
+}
+
+/// The best division of units among tables, by trying every division.
+#[must_use]
+pub fn division_by_trial(tables: &[Vec<u64>], units: usize) -> u64 {
+    let Some((first, rest)) = tables.split_first() else {
+        return 0;
+    };
+    let options = first.iter().take(units + 1).enumerate();
+    options
+        .map(|(take, value)| value + division_by_trial(rest, units - take))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The best value of placing vectors into nodes, by trying every node for every vector.
+#[must_use]
+pub fn packing_by_trial(nodes: &mut [Vec<u64>], demands: &[(Vec<u64>, u64)]) -> u64 {
+    let Some(((need, value), rest)) = demands.split_first() else {
+        return 0;
+    };
+    let mut best = packing_by_trial(nodes, rest);
+    for i in 0..nodes.len() {
+        if nodes[i].iter().zip(need).all(|(free, need)| free >= need) {
+            nodes[i]
+                .iter_mut()
+                .zip(need)
+                .for_each(|(free, need)| *free -= need);
+            best = best.max(value + packing_by_trial(nodes, rest));
+            nodes[i]
+                .iter_mut()
+                .zip(need)
+                .for_each(|(free, need)| *free += need);
+        }
+    }
+    best
+}
+
+/// The classic families of knapsack instances (D. Pisinger, *Where are the hard knapsack problems?*, 2005,
+/// doi:10.1016/j.cor.2004.03.002).
+pub const KNAPSACK_FAMILIES: [&str; 8] = [
+    "uncorrelated",
+    "weakly",
+    "strongly",
+    "inverse",
+    "almost",
+    "subset-sum",
+    "even-odd",
+    "similar",
+];
+
+/// `count` items of a family with coefficients up to `range`, and half their weight as capacity (odd for `even-odd`).
+///
+/// # Panics
+/// If there is no such family.
+#[must_use]
+pub fn knapsack_instance(family: &str, count: usize, range: u64, seed: u64) -> (Vec<Pair>, u64) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let tenth = range / 10;
+    let mut item = || {
+        let w = rng.random_range(1..=range);
+        match family {
+            "uncorrelated" => (rng.random_range(1..=range), w),
+            "weakly" => (rng.random_range(w.saturating_sub(tenth).max(1)..=w + tenth), w),
+            "strongly" => (w + tenth, w),
+            "inverse" => (w, w + tenth),
+            "almost" => (
+                rng.random_range(w + tenth - range / 500..=w + tenth + range / 500),
+                w,
+            ),
+            "subset-sum" => (w, w),
+            "even-odd" => (2 * w.div_ceil(2) + tenth, 2 * w.div_ceil(2)),
+            "similar" => (rng.random_range(1..=1000), rng.random_range(100_000..=100_100)),
+            _ => panic!("no family `{family}`"),
+        }
+    };
+    let items: Vec<Pair> = (0..count).map(|_| item()).collect();
+    let half = items.iter().map(|(_, weight)| weight).sum::<u64>() / 2;
+    let capacity = if family == "even-odd" { half | 1 } else { half };
+    (items, capacity)
+}
+
+/// Families of multiple-choice instances (D. Pisinger, *A minimal algorithm for the multiple-choice knapsack problem*, 1995),
+/// and one of accelerator memory in MiB against a logarithmic utility.
+pub const CHOICE_FAMILIES: [&str; 5] = ["uncorrelated", "weakly", "strongly", "sorted", "memory"];
+
+/// `count` classes of `width` pairs, and the middle between the lightest and the heaviest choice as budget.
+///
+/// # Panics
+/// If there is no such family.
+#[must_use]
+pub fn choice_instance(
+    family: &str,
+    count: usize,
+    width: usize,
+    range: u64,
+    seed: u64,
+) -> (Vec<Vec<Pair>>, u64) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut draw = |low: u64, high: u64| rng.random_range(low..=high);
+    let mut class = || -> Vec<Pair> {
+        let mut weights: Vec<u64> = (0..width).map(|_| draw(1, range)).collect();
+        match family {
+            "uncorrelated" => weights.into_iter().map(|w| (draw(1, range), w)).collect(),
+            "weakly" => weights
+                .into_iter()
+                .map(|w| (draw(w.saturating_sub(10).max(1), w + 10), w))
+                .collect(),
+            "strongly" => {
+                weights.sort_unstable();
+                let (mut value, mut weight) = (0, 0);
+                let mut add = |w: u64| {
+                    (value, weight) = (value + w + 10, weight + w);
+                    (value, weight)
+                };
+                weights.into_iter().map(&mut add).collect()
+            }
+            "sorted" => {
+                let mut values: Vec<u64> = (0..width).map(|_| draw(1, range)).collect();
+                weights.sort_unstable();
+                values.sort_unstable();
+                values.into_iter().zip(weights).collect()
+            }
+            "memory" => {
+                let (base, demand) = (draw(500, 8000), draw(1, 1000));
+                let step = |j: u64| {
+                    let mib = base * (j + 1) + draw(0, 511);
+                    ((demand as f64 * (mib as f64).ln()) as u64, mib)
+                };
+                (0..width as u64).map(step).collect()
+            }
+            _ => panic!("no family `{family}`"),
+        }
+    };
+    let classes: Vec<Vec<Pair>> = (0..count).map(|_| class()).collect();
+    let sum = |pick: fn(&Vec<Pair>) -> Option<u64>| classes.iter().filter_map(pick).sum::<u64>();
+    let lightest = sum(|class| class.iter().map(|(_, w)| *w).min());
+    let heaviest = sum(|class| class.iter().map(|(_, w)| *w).max());
+    (classes, u64::midpoint(lightest, heaviest))
+}

@@ -5,7 +5,7 @@ use crate::space::{Demand, Space};
 /// The devices of `row` that could each carry one part of the demand.
 pub(crate) fn fitting(space: &Space, row: &[u64], demand: &Demand) -> u64 {
     let allowed = demand.allowed[row[0] as usize];
-    let devices = &row[1 + space.node_dims()..];
+    let devices = &row[1 + space.node_dims()..space.devices_end];
     let mut mask = 0;
     if demand.device.len() == 1 {
         let share = demand.device[0];
@@ -57,11 +57,17 @@ pub(crate) fn tightest(space: &Space, row: &[u64], mut mask: u64, count: u32) ->
 /// Takes the demand from `row`; the caller knows that it fits.
 pub(crate) fn take(space: &Space, row: &mut [u64], demand: &Demand, devices: u64) {
     each(space, row, demand, devices, |free, need| *free -= need);
+    if let (Some(size), true) = (demand.size(), space.devices_end < row.len()) {
+        row[space.devices_end + size] += 1;
+    }
 }
 
 /// Gives the demand back to `row`.
 pub(crate) fn give(space: &Space, row: &mut [u64], demand: &Demand, devices: u64) {
     each(space, row, demand, devices, |free, need| *free += need);
+    if let (Some(size), true) = (demand.size(), space.devices_end < row.len()) {
+        row[space.devices_end + size] -= 1;
+    }
 }
 
 fn each(space: &Space, row: &mut [u64], demand: &Demand, mut devices: u64, apply: impl Fn(&mut u64, u64)) {

@@ -4,7 +4,6 @@ use crate::score::{NodeView, Score, Trial, millionths};
 
 /// The first node in the order of ties on which the replica fits. Cheapest, and the baseline of every comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct FirstFit;
 
 impl Score for FirstFit {
@@ -51,7 +50,6 @@ impl Score for BestFit {
 
 /// The node that is emptiest afterwards: spreads the load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct WorstFit;
 
 impl Score for WorstFit {

@@ -2,9 +2,13 @@
 
 mod dot_product;
 mod fit;
+mod fragmentation;
+mod packing;
 
 pub use dot_product::DotProduct;
 pub use fit::{BestFit, FirstFit, WorstFit};
+pub use fragmentation::{FragmentationGradient, Quantum};
+pub use packing::{Clustering, Packing};
 
 use crate::space::{Demand, Space};
 
@@ -36,6 +40,11 @@ pub trait Score: Clone {
     /// Looks at the fleet once, before anything is placed.
     fn prepare(&mut self, space: &Space) {
         let _ = space;
+    }
+
+    /// Whether [`NodeView::residents`] is asked for. Nodes that differ in it are then scored apart.
+    fn reads_residents(&self) -> bool {
+        false
     }
 
     /// A number of the node's state alone, computed once a state and given back in [`Trial::standing`].
@@ -99,10 +108,15 @@ impl<'a> NodeView<'a> {
     #[must_use]
     pub fn free_share(&self) -> u64 {
         // Devices that a node does not have are zeros in its row.
-        self.row[1 + self.space.node_dims()..]
-            .iter()
-            .step_by(self.space.device_dims())
-            .sum()
+        let devices = &self.row[1 + self.space.node_dims()..self.space.devices_end];
+        devices.iter().step_by(self.space.device_dims()).sum()
+    }
+
+    /// How many replicas of each size are on the node: a share, one device, two, four, eight, another number; empty unless
+    /// [`Score::reads_residents`].
+    #[must_use]
+    pub fn residents(&self) -> &'a [u64] {
+        &self.row[self.space.devices_end..]
     }
 }
 

@@ -1,0 +1,11 @@
+//! Laws, reference values and bad input.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod check;
+mod data;
+mod errors;
+mod faults;
+mod ledger;
+mod properties;
+mod reference;
+mod solvers;
