@@ -132,6 +132,32 @@ impl From<OpenError> for io::Error {
     }
 }
 
+/// Why a tensor of a sealed file was not read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TensorError {
+    /// The sealed file, or the part of it that was read, was refused.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The content is authentic, but no safetensors file.
+    #[error("the content is no safetensors file")]
+    Format,
+    /// The file has no tensor of this name.
+    #[error("there is no tensor {name:?}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+    },
+    /// The buffer has not the length of the tensor.
+    #[error("the tensor has {needed} bytes, the buffer {given}")]
+    WrongLength {
+        /// Bytes of the tensor.
+        needed: u64,
+        /// Bytes of the buffer.
+        given: u64,
+    },
+}
+
 /// Why a sealed file did not get new keys.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -12,7 +12,7 @@ pub mod sign;
 
 pub use error::{
     ApiKeyError, FileError, IssueError, KeyError, OpenError, RandomError, RewrapError, ScopeError, SealError,
-    SignError, VerifyError,
+    SignError, TensorError, VerifyError,
 };
 pub use random::{InsecureSeededRandom, SecureRandom, SystemRandom};
 pub use secret::Secret;

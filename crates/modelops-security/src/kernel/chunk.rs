@@ -56,7 +56,7 @@ impl ChunkCipher {
                 Self::split(&aead::AES_256_GCM, &okm[..32], &okm[32..])
             }
             Suite::Cobblestone128 => {
-                let okm = expand::<60>(hkdf::HKDF_SHA256, input_key, &[label, salt, context]);
+                let okm = expand::<60>(hkdf::HKDF_SHA512, input_key, &[label, salt, context]);
                 Self::split(&aead::AES_128_GCM, &okm[..16], &okm[16..])
             }
         }

@@ -11,6 +11,8 @@ mod options;
 mod random_access;
 #[cfg(unix)]
 mod rewrap;
+#[cfg(all(unix, feature = "safetensors"))]
+mod safetensors;
 mod stream;
 
 #[cfg(unix)]
@@ -21,4 +23,6 @@ pub use options::{OpenOptions, SealOptions};
 pub use random_access::SealedFile;
 #[cfg(unix)]
 pub use rewrap::{reseal_file, rewrap_file};
+#[cfg(all(unix, feature = "safetensors"))]
+pub use safetensors::{SealedSafetensors, TensorInfo};
 pub use stream::{OpenReader, SealWriter};

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSliceMut};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -14,6 +16,7 @@ use crate::error::{FileError, OpenError};
 use crate::kernel::chunk::ChunkCipher;
 use crate::kernel::files::read_vectored_at;
 use crate::kernel::geometry::{BATCH, CHUNK, Cut, PREFIX, SEALED_CHUNK, TAG, sealed_offset};
+use crate::kernel::parallel::for_each_batch;
 use crate::keys::KeyProvider;
 
 /// An open sealed file: any range of it, from any number of threads at once.
@@ -123,6 +126,45 @@ impl SealedFile {
             return Err(OpenError::OutOfRange { offset, len, size });
         }
         let read = self.read_range(out, offset);
+        if read.is_err() {
+            out.fill(0);
+        }
+        read
+    }
+
+    /// As [`read_at`](Self::read_at), for long ranges: on `threads` threads, all cores where `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at).
+    pub fn read_at_parallel(
+        &self,
+        out: &mut [u8],
+        offset: u64,
+        threads: Option<NonZeroUsize>,
+    ) -> Result<(), OpenError> {
+        let (len, size) = (out.len() as u64, self.len());
+        if offset.checked_add(len).is_none_or(|end| end > size) {
+            return Err(OpenError::OutOfRange { offset, len, size });
+        }
+        // Pieces begin with a chunk, so that no chunk is opened twice.
+        let first = (CHUNK - (offset % CHUNK as u64) as usize) % CHUNK;
+        let (head, body) = out.split_at_mut(first.min(out.len()));
+        let pieces: Vec<_> = body.chunks_mut(BATCH * CHUNK).map(Mutex::new).collect();
+        let start = offset + head.len() as u64;
+        let mut read = self.read_range(head, offset);
+        if read.is_ok() {
+            read = for_each_batch(
+                pieces.len() as u64,
+                threads,
+                || (),
+                |i, ()| {
+                    let mut piece = pieces[i as usize].lock().unwrap_or_else(PoisonError::into_inner);
+                    self.read_range(&mut piece, start + i * (BATCH * CHUNK) as u64)
+                },
+            );
+        }
+        drop(pieces);
         if read.is_err() {
             out.fill(0);
         }

@@ -3,10 +3,14 @@
 
 mod attacks;
 mod callers;
+mod data;
 mod errors;
 mod properties;
 mod provenance;
+mod reference;
 mod sealed;
+#[cfg(feature = "safetensors")]
+mod tensors;
 mod traits;
 
 use modelops_security::InsecureSeededRandom;

@@ -106,6 +106,9 @@ proptest! {
             let mut out = vec![0; b - a];
             file.read_at(&mut out, a as u64).unwrap();
             prop_assert_eq!(&out, &message[a..b]);
+            let mut again = vec![1; b - a];
+            file.read_at_parallel(&mut again, a as u64, NonZeroUsize::new(3)).unwrap();
+            prop_assert_eq!(&again, &out);
             let mut beyond = vec![0; len - a + 1];
             prop_assert!(file.read_at(&mut beyond, a as u64).is_err());
         }

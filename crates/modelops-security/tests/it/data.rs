@@ -1,0 +1,180 @@
+//! Conformance data from outside the repository; see tests/data/README.md.
+
+use std::fs;
+use std::io::Read as _;
+
+use modelops_security::chunked::{self, InputKey, Suite};
+use modelops_security::sign::{HashOptions, KeyKind, ModelManifest, VerifyingKey};
+use serde_json::Value;
+
+fn load(path: &str) -> Value {
+    let dir = modelops_testkit::data_dir().unwrap();
+    serde_json::from_slice(&fs::read(dir.join(path)).unwrap()).unwrap()
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    let text = value.as_str().unwrap();
+    (0..text.len() / 2)
+        .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
+        .collect()
+}
+
+fn tests(file: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let groups = file["testGroups"].as_array().unwrap().iter();
+    groups.flat_map(|group| {
+        group["tests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(move |test| (group, test))
+    })
+}
+
+fn has(test: &Value, flag: &str) -> bool {
+    test["flags"]
+        .as_array()
+        .is_some_and(|flags| flags.iter().any(|f| f == flag))
+}
+
+fn chunked_vectors(file: &str, suite: Suite) {
+    let file = load(file);
+    let mut seen = 0;
+    for (_, test) in tests(&file) {
+        let id = &test["tcId"];
+        let mut sealed = Vec::new();
+        flate2::read::ZlibDecoder::new(hex(&test["ct"]).as_slice())
+            .read_to_end(&mut sealed)
+            .unwrap();
+        let valid = test["result"] == "valid";
+        seen += 1;
+        let Some(key) = InputKey::new(suite, &hex(&test["key"])) else {
+            assert!(has(test, "InvalidKeySize"), "{id}");
+            continue;
+        };
+        let context = hex(&test["ctx"]);
+        let sha512 = |bytes: &[u8]| {
+            ring::digest::digest(&ring::digest::SHA512, bytes)
+                .as_ref()
+                .to_vec()
+        };
+        let whole = chunked::open(&key, &context, &sealed);
+        assert_eq!(whole.is_ok(), valid, "{id}");
+        if let Ok(message) = whole {
+            assert_eq!(sha512(&message), hex(&test["msgSha512"]), "{id}");
+        }
+        // The stream gives the longest authentic prefix, then fails for good.
+        let reader = chunked::OpenReader::new(sealed.as_slice(), &key, &context);
+        assert_eq!(reader.is_err(), has(test, "HeaderFailure"), "{id}");
+        if let Ok(mut reader) = reader {
+            let mut prefix = Vec::new();
+            assert_eq!(reader.read_to_end(&mut prefix).is_ok(), valid, "{id}");
+            assert_eq!(reader.read(&mut [0]).is_ok(), valid, "{id}");
+            if valid || has(test, "PartialPlaintext") {
+                assert_eq!(sha512(&prefix), hex(&test["msgSha512"]), "{id}");
+            } else {
+                assert!(prefix.is_empty(), "{id}");
+            }
+        }
+    }
+    assert_eq!(seen, 35);
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn wycheproof_chunked_encryption_256() {
+    chunked_vectors(
+        "wycheproof/c2sp_chunked_encryption_aes_256_gcm_test.json",
+        Suite::Cobblestone256,
+    );
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn wycheproof_chunked_encryption_128() {
+    chunked_vectors(
+        "wycheproof/c2sp_chunked_encryption_aes_128_gcm_test.json",
+        Suite::Cobblestone128,
+    );
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn a_ciphertext_for_two_keys_opens_with_one() {
+    let vectors = load("reference/salamander_cobblestone256.json");
+    let mut seen = 0;
+    for vector in vectors.as_array().unwrap() {
+        let keys = [&vector["key1"], &vector["key2"]]
+            .map(|k| InputKey::new(Suite::Cobblestone256, &hex(k)).unwrap());
+        let context = hex(&vector["ctx"]);
+        for (mine, file) in [(0, "file_commit_key1"), (1, "file_commit_key2")] {
+            let sealed = hex(&vector[file]);
+            assert!(chunked::open(&keys[mine], &context, &sealed).is_ok());
+            assert!(chunked::open(&keys[1 - mine], &context, &sealed).is_err());
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 6);
+}
+
+fn signature_vectors(file: &str, kind: KeyKind, key_of: impl Fn(&Value) -> Vec<u8>) -> usize {
+    let file = load(file);
+    let mut seen = 0;
+    for (group, test) in tests(&file) {
+        let key = VerifyingKey::from_public(kind, &key_of(&group["publicKey"])).unwrap();
+        let valid = key.verify(&hex(&test["msg"]), &hex(&test["sig"])).is_ok();
+        if test["result"] != "acceptable" {
+            assert_eq!(valid, test["result"] == "valid", "{}", test["tcId"]);
+        }
+        seen += 1;
+    }
+    seen
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn wycheproof_signatures() {
+    assert_eq!(
+        signature_vectors("wycheproof/ed25519_test.json", KeyKind::Ed25519, |k| hex(
+            &k["pk"]
+        )),
+        151
+    );
+    let point = |k: &Value| hex(&k["uncompressed"]);
+    assert_eq!(
+        signature_vectors(
+            "wycheproof/ecdsa_secp256r1_sha256_test.json",
+            KeyKind::P256,
+            point
+        ),
+        484
+    );
+    assert_eq!(
+        signature_vectors(
+            "wycheproof/ecdsa_secp384r1_sha384_test.json",
+            KeyKind::P384,
+            point
+        ),
+        504
+    );
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn a_model_signed_by_the_openssf_tool_verifies() {
+    let dir = modelops_testkit::data_dir()
+        .unwrap()
+        .join("oms-v1.1.0-elliptic-key");
+    let key = VerifyingKey::from_pem(&fs::read_to_string(dir.join("signing-key-pub.pem")).unwrap()).unwrap();
+    assert_eq!(key.kind(), KeyKind::P384);
+    let bundle = fs::read(dir.join("model.sig")).unwrap();
+    let manifest = ModelManifest::verify(&bundle, &key).unwrap();
+    assert_eq!(manifest.name(), "v1.1.0-elliptic-key");
+    let options = ["ignore-me", "model.sig", "signing-key-pub.pem"]
+        .into_iter()
+        .fold(HashOptions::default(), HashOptions::with_ignored);
+    assert_eq!(manifest.check(&dir, &options), Ok(()));
+    assert!(
+        manifest.check(&dir, &HashOptions::default()).is_err(),
+        "nothing is left out unasked"
+    );
+}
