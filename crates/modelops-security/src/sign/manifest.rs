@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use ring::digest;
 
-use super::names;
+use super::{HashCache, names};
 use crate::error::{FileError, SignError, VerifyError};
 use crate::kernel::parallel::for_each_batch;
 
@@ -121,18 +121,51 @@ impl ModelManifest {
     ///
     /// O(bytes) time, 256 KiB a thread.
     pub fn of_folder(folder: &Path, options: &HashOptions) -> Result<Self, SignError> {
+        Self::of_folder_cached(folder, options, &mut HashCache::default())
+    }
+
+    /// As [`of_folder`](Self::of_folder), but reads only the files that changed since `cache` was filled, and fills it anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_folder`](Self::of_folder); the cache is then as before.
+    pub fn of_folder_cached(
+        folder: &Path,
+        options: &HashOptions,
+        cache: &mut HashCache,
+    ) -> Result<Self, SignError> {
         let files = walk(folder, &options.ignored)?;
         let pieces = pieces(&files, options.shard_size)?;
-        let hashes = hash_pieces(folder, &files, &pieces, options.threads)?;
-        let resources = pieces.iter().zip(hashes).map(|(piece, sha256)| Resource {
-            name: files[piece.file].name.clone(),
-            range: piece.range,
-            sha256,
-        });
-        let resources: Vec<Resource> = resources.collect();
-        if resources.is_empty() {
+        if pieces.is_empty() {
             return Err(SignError::Empty);
         }
+        cache.start(options.shard_size);
+        let mut known: Vec<Option<[u8; 32]>> = Vec::with_capacity(pieces.len());
+        let mut reused = 0;
+        for of_file in pieces.chunk_by(|a, b| a.file == b.file) {
+            let file = &files[of_file[0].file];
+            let found = cache.find(&file.name, &file.metadata, of_file.len());
+            reused += usize::from(found.is_some());
+            known.extend((0..of_file.len()).map(|i| found.map(|hashes| hashes[i])));
+        }
+        let hashes = hash_pieces(folder, &files, &pieces, &known, options.threads)?;
+        let mut at = 0;
+        let by_file = pieces.chunk_by(|a, b| a.file == b.file).map(|of_file| {
+            let file = &files[of_file[0].file];
+            at += of_file.len();
+            (
+                file.name.as_str(),
+                &file.metadata,
+                hashes[at - of_file.len()..at].to_vec(),
+            )
+        });
+        cache.replace(by_file, reused);
+        let resources = pieces.iter().zip(&hashes).map(|(piece, sha256)| Resource {
+            name: files[piece.file].name.clone(),
+            range: piece.range,
+            sha256: *sha256,
+        });
+        let resources = resources.collect();
         let name = folder
             .canonicalize()
             .ok()
@@ -333,10 +366,17 @@ fn hash_pieces(
     folder: &Path,
     files: &[Found],
     pieces: &[Piece],
+    known: &[Option<[u8; 32]>],
     threads: Option<NonZeroUsize>,
 ) -> Result<Vec<[u8; 32]>, SignError> {
-    let hashes: Vec<OnceLock<[u8; 32]>> = pieces.iter().map(|_| OnceLock::new()).collect();
+    let hashes: Vec<OnceLock<[u8; 32]>> = known
+        .iter()
+        .map(|known| known.map_or_else(OnceLock::new, OnceLock::from))
+        .collect();
     for_each_batch(pieces.len() as u64, threads, buffer, |i, buffer| {
+        if known[i as usize].is_some() {
+            return Ok(());
+        }
         let piece = &pieces[i as usize];
         let sha256 = hash_piece(folder, &files[piece.file], piece.range, buffer)?;
         hashes[i as usize].get_or_init(|| sha256);

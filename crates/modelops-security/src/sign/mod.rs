@@ -5,11 +5,15 @@
 //! P-256 and P-384 signatures are read and written by that project's tools as well; Ed25519 is an addition of ours, in the same form.
 
 mod bundle;
+mod cache;
 mod dsse;
 mod key;
 mod manifest;
 mod names;
 mod pem;
+#[cfg(unix)]
+mod range;
 
+pub use cache::HashCache;
 pub use key::{KeyKind, SigningKey, VerifyingKey};
 pub use manifest::{HashOptions, ModelManifest, Resource};
