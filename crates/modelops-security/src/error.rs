@@ -296,6 +296,21 @@ pub enum VerifyError {
     },
 }
 
+/// Why a part of a sealed file was not given out as its publisher's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RangeError {
+    /// The sealed file, or the part of it that was read, was refused.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The manifest does not cover the range, or was not made in pieces.
+    #[error("the range is not covered by signed pieces")]
+    NotSigned,
+    /// A piece differs from what was signed.
+    #[error("the content differs from what was signed")]
+    Mismatch,
+}
+
 /// A scope is not 1 to 8 segments of letters, digits, `.`, `_`, `-`, parted by colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a scope is 1 to 8 segments of letters, digits, '.', '_' or '-', parted by colons")]
@@ -344,4 +359,99 @@ pub enum ApiKeyError {
     /// The key was withdrawn.
     #[error("the key was revoked")]
     Revoked,
+}
+
+/// Why a JSON Web Key was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JwkError {
+    /// A type, curve, algorithm or use that this version does not verify with.
+    #[error("the key is of a kind that is not supported")]
+    Unsupported,
+    /// The JSON is wrong, a value is missing, too weak or not canonical, or a name is there twice.
+    #[error("the key is malformed or too weak")]
+    Malformed,
+}
+
+/// Why a token was refused. Tell the caller only that it was; the variant is for the operator's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JwtError {
+    /// Not a token, of another type, or with a claim that is not what it must be.
+    #[error("the token is malformed")]
+    Malformed,
+    /// No key is known for it: unsigned, another algorithm than its key's, or a name nobody published.
+    #[error("no key fits the token")]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("the signature of the token is wrong")]
+    Signature,
+    /// Another issuer or another audience.
+    #[error("the token is not for this service")]
+    NotForUs,
+    /// It has expired, or was issued too long ago.
+    #[error("the token has expired")]
+    Expired,
+    /// It is not valid yet.
+    #[error("the token is not valid yet")]
+    NotYet,
+}
+
+/// Why tokens were not reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum QuotaError {
+    /// A limit needs a window of at least a second.
+    #[error("a limit needs a window of at least a second")]
+    NoWindow,
+    /// The principal has no limit, and so no tokens.
+    #[error("the principal has no quota")]
+    Unknown,
+    /// The request may cost more than a whole window holds; it can never be let through.
+    #[error("the cost exceeds the limit of {limit}")]
+    TooLarge {
+        /// Tokens in a window.
+        limit: u64,
+    },
+    /// The tokens of this window are used or reserved.
+    #[error("the quota is exhausted, retry after {retry_after} s")]
+    Exhausted {
+        /// Seconds until the next window.
+        retry_after: u64,
+    },
+}
+
+/// Why an audit log was not written, or is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// An entry has more than 1 MiB; log a digest of it.
+    #[error("an entry has at most 1 MiB")]
+    TooLong,
+    /// An entry before the last is not what was written.
+    #[error("entry {entry} is damaged")]
+    Damaged {
+        /// Index of the entry.
+        entry: u64,
+    },
+    /// The checkpoint is malformed, of another log, or not signed with this key.
+    #[error("the checkpoint is not valid for this log and key")]
+    Checkpoint,
+    /// Entries that a checkpoint has fixed are gone.
+    #[error("the log has {found} entries, a checkpoint has fixed {expected}")]
+    Truncated {
+        /// Entries at the checkpoint.
+        expected: u64,
+        /// Entries now.
+        found: u64,
+    },
+    /// Entries that a checkpoint has fixed were changed, or it is another log.
+    #[error("the log is not the one of the checkpoint")]
+    Rewritten,
+    /// No such entry or size.
+    #[error("the log has no such entry or size")]
+    OutOfRange,
 }

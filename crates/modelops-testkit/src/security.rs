@@ -25,3 +25,26 @@ pub fn cut_by_hand(message_len: u64) -> Vec<u64> {
     chunks.push(left);
     chunks
 }
+
+/// The Merkle tree hash of RFC 6962, section 2.1, by its recursive definition, over leaves that are hashed already.
+///
+/// # Panics
+///
+/// Without leaves.
+pub fn merkle_root_by_hand(
+    leaves: &[[u8; 32]],
+    node: &impl Fn(&[u8; 32], &[u8; 32]) -> [u8; 32],
+) -> [u8; 32] {
+    if let [leaf] = leaves {
+        return *leaf;
+    }
+    let mut split = 1;
+    while split * 2 < leaves.len() {
+        split *= 2;
+    }
+    let (left, right) = leaves.split_at(split);
+    node(
+        &merkle_root_by_hand(left, node),
+        &merkle_root_by_hand(right, node),
+    )
+}

@@ -5,12 +5,14 @@ mod attacks;
 mod callers;
 mod data;
 mod errors;
+mod ledgers;
 mod properties;
 mod provenance;
 mod reference;
 mod sealed;
 #[cfg(feature = "safetensors")]
 mod tensors;
+mod tokens;
 mod traits;
 
 use modelops_security::InsecureSeededRandom;

@@ -31,6 +31,28 @@ proptest! {
     }
 
     #[test]
+    fn in_place_gives_the_same_message_with_its_tags_apart(len in interesting_len(), seed: u64, at: prop::sample::Index) {
+        let key = key(Suite::Cobblestone256);
+        let whole = chunked::seal(&key, b"c", &content(len), &mut seeded(seed)).unwrap();
+        let mut data = content(len);
+        let mut detached = chunked::seal_in_place(&key, b"c", &mut data, &mut seeded(seed)).unwrap();
+        let mut joined = detached.prefix.to_vec();
+        let chunks = data.chunks(16_384).chain(len.is_multiple_of(16_384).then_some(&[][..]));
+        for (chunk, tag) in chunks.zip(&detached.tags) {
+            joined.extend_from_slice(chunk);
+            joined.extend_from_slice(tag);
+        }
+        prop_assert_eq!(joined, whole);
+        let mut back = data.clone();
+        chunked::open_in_place(&key, b"c", &mut back, &detached).unwrap();
+        prop_assert_eq!(back, content(len));
+        let tag = at.index(detached.tags.len());
+        detached.tags[tag][3] ^= 1;
+        prop_assert!(chunked::open_in_place(&key, b"c", &mut data, &detached).is_err());
+        prop_assert!(data.iter().all(|b| *b == 0));
+    }
+
+    #[test]
     fn the_cut_is_the_one_of_the_specification(len in 0_u64..(1 << 42)) {
         let lengths = cut_by_hand(len.min(1 << 24));
         let by_hand: u64 = 56 + lengths.iter().map(|chunk| chunk + 16).sum::<u64>();

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use modelops_security::sign::{HashOptions, KeyKind, ModelManifest, SigningKey, VerifyingKey};
-use modelops_security::{SignError, VerifyError};
+use modelops_security::sealed::{OpenOptions, SealOptions, SealedFile, seal_file};
+use modelops_security::sign::{HashCache, HashOptions, KeyKind, ModelManifest, SigningKey, VerifyingKey};
+use modelops_security::{RangeError, SignError, VerifyError};
 
-use crate::{content, seeded};
+use crate::{content, keyring, seeded};
 
 fn model() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -187,4 +188,91 @@ fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
     assert_eq!(refused, 16);
     let good = key().verifying_key();
     assert!(VerifyingKey::from_public(KeyKind::Ed25519, good.public()).is_ok());
+}
+
+#[test]
+fn a_cache_spares_unchanged_files_and_notices_changed_ones() {
+    let dir = model();
+    for options in [
+        HashOptions::default(),
+        HashOptions::default().with_shard_size(30_000),
+    ] {
+        let mut cache = HashCache::default();
+        let first = ModelManifest::of_folder_cached(dir.path(), &options, &mut cache).unwrap();
+        assert_eq!(cache.reused(), 0);
+        let stored: HashCache = serde_json::from_str(&serde_json::to_string(&cache).unwrap()).unwrap();
+        let mut cache = stored;
+        assert_eq!(
+            ModelManifest::of_folder_cached(dir.path(), &options, &mut cache).unwrap(),
+            first
+        );
+        assert_eq!(cache.reused(), 3);
+        fs::write(dir.path().join("config.json"), format!("{options:?}")).unwrap();
+        let changed = ModelManifest::of_folder_cached(dir.path(), &options, &mut cache).unwrap();
+        assert_eq!(cache.reused(), 2);
+        assert_eq!(changed, ModelManifest::of_folder(dir.path(), &options).unwrap());
+        fs::remove_file(dir.path().join("config.json")).unwrap();
+        let fewer = ModelManifest::of_folder_cached(dir.path(), &options, &mut cache).unwrap();
+        assert_eq!(fewer, ModelManifest::of_folder(dir.path(), &options).unwrap());
+        fs::write(dir.path().join("config.json"), "{}").unwrap();
+    }
+}
+
+#[test]
+fn a_range_of_a_sealed_file_is_held_against_the_publisher() {
+    let dir = model();
+    let manifest = signed(&dir, &HashOptions::default().with_shard_size(30_000));
+    let (plain, sealed) = (dir.path().join("sub/part-1"), dir.path().join("sealed"));
+    seal_file(
+        &plain,
+        &sealed,
+        &keyring(1),
+        &SealOptions::default(),
+        &mut seeded(2),
+    )
+    .unwrap();
+    let file = SealedFile::open(&sealed, &keyring(1), &OpenOptions::default()).unwrap();
+    for (from, len) in [
+        (0, 10),
+        (29_990, 20),
+        (0, 100_000),
+        (59_999, 30_002),
+        (99_999, 1),
+        (100_000, 0),
+    ] {
+        let mut out = vec![0; len];
+        manifest
+            .read_verified("sub/part-1", &file, from, &mut out)
+            .unwrap();
+        assert_eq!(out, &content(100_000)[from as usize..from as usize + len]);
+    }
+    let read = |name: &str, from| manifest.read_verified(name, &file, from, &mut [0; 10]);
+    assert_eq!(read("other", 0), Err(RangeError::NotSigned));
+    assert_eq!(read("config.json", 50_000), Err(RangeError::NotSigned));
+    assert!(matches!(read("sub/part-1", 99_995), Err(RangeError::Open(_))));
+    // Somebody with the key sealed something else: authentic, but not the publisher's.
+    let mut forged = content(100_000);
+    forged[70_000] ^= 1;
+    fs::write(&plain, &forged).unwrap();
+    seal_file(
+        &plain,
+        &sealed,
+        &keyring(1),
+        &SealOptions::default(),
+        &mut seeded(3),
+    )
+    .unwrap();
+    let file = SealedFile::open(&sealed, &keyring(1), &OpenOptions::default()).unwrap();
+    let mut out = [9; 10];
+    assert_eq!(
+        manifest.read_verified("sub/part-1", &file, 75_000, &mut out),
+        Err(RangeError::Mismatch)
+    );
+    assert_eq!(out, [0; 10]);
+    assert_eq!(manifest.read_verified("sub/part-1", &file, 10, &mut out), Ok(()));
+    let whole = signed(&dir, &HashOptions::default());
+    assert_eq!(
+        whole.read_verified("sub/part-1", &file, 0, &mut out),
+        Err(RangeError::NotSigned)
+    );
 }
