@@ -187,8 +187,8 @@ impl Input {
         if !texts.is_empty() {
             plan.frame = plan.frame.clone().with_columns(texts);
         }
-        values.push(outcome.alias(OUTCOME));
-        values.push(lit(0u64).alias(REPAIRS));
+        values.push(outcome.cast(DataType::UInt32).alias(OUTCOME));
+        values.push(lit(0u64).cast(DataType::UInt64).alias(REPAIRS));
         plan.frame = plan.frame.clone().with_columns(values);
     }
 }
@@ -210,14 +210,14 @@ impl Plan<'_> {
             let first = col(OUTCOME).eq(lit(0u32)).and(failed.clone());
             code = when(first).then(lit(u32::from(*reason) + 1)).otherwise(code);
         }
-        self.with(vec![code.alias(OUTCOME)]);
+        self.with(vec![code.cast(DataType::UInt32).alias(OUTCOME)]);
     }
 
     fn repair(&mut self, step: usize, column: usize, changed: Expr, value: Expr) {
         let bit = when(changed).then(lit(1u64 << step)).otherwise(lit(0u64));
         self.with(vec![
             value.alias(position(column)),
-            (col(REPAIRS) + bit).alias(REPAIRS),
+            (col(REPAIRS) + bit).cast(DataType::UInt64).alias(REPAIRS),
         ]);
     }
 
