@@ -130,10 +130,9 @@ impl Table {
                         texts
                             .iter()
                             .map(|text| {
-                                // Every value was seen to be a number: parsing cannot fail.
-                                text.as_ref()
-                                    .and_then(|text| text.parse().ok())
-                                    .unwrap_or(f64::NAN)
+                                text.as_ref().map_or(f64::NAN, |text| {
+                                    text.parse().expect("every value was seen to be a number")
+                                })
                             })
                             .collect(),
                     ),

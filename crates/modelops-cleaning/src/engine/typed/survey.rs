@@ -62,10 +62,12 @@ pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey
             continue;
         }
         plain &= !(record.traits.stray_quote || record.traits.bare_cr);
-        for (column, &judged) in judged.iter().enumerate() {
+        for column in 0..columns {
             let field = record.field(column);
-            // Of text that nobody looks into only a quoted empty one matters.
-            if field.is_empty() || (!judged && field[0] != b'"') {
+            if field.is_empty() {
+                continue;
+            }
+            if !judged[column] && field[0] != b'"' {
                 continue;
             }
             let text = unquote(field, &mut scratch);
