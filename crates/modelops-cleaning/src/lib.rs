@@ -1,12 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod dataset;
+#[cfg_attr(
+    not(feature = "frame"),
+    expect(dead_code, reason = "parts that only the typed engine uses")
+)]
 mod engine;
 mod error;
 mod impute;
+#[cfg_attr(
+    not(feature = "frame"),
+    expect(dead_code, reason = "parts that only the typed engine uses")
+)]
 mod kernel;
 mod ledger;
 mod pipeline;
+#[cfg_attr(
+    not(feature = "frame"),
+    expect(dead_code, reason = "parts that only the typed engine uses")
+)]
 mod profile;
 mod resample;
 mod scale;
@@ -18,7 +30,7 @@ pub use dataset::{Dataset, Role, Split, Test, Train};
 pub use error::{
     DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, SyntaxError,
 };
-pub use impute::{FittedSimpleImputer, SimpleImputer, Strategy};
+pub use impute::{FittedKnnImputer, FittedSimpleImputer, KnnImputer, SimpleImputer, Strategy};
 pub use ledger::{Cause, Disposition, Ledger, Outcome, Reason};
 pub use pipeline::{Pipeline, RunReport};
 pub use profile::{ColumnProfile, Histogram, Numbers, Profile};

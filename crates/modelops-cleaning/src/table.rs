@@ -130,9 +130,10 @@ impl Table {
                         texts
                             .iter()
                             .map(|text| {
-                                text.as_ref().map_or(f64::NAN, |text| {
-                                    text.parse().expect("every value was seen to be a number")
-                                })
+                                // Every value was seen to be a number: parsing cannot fail.
+                                text.as_ref()
+                                    .and_then(|text| text.parse().ok())
+                                    .unwrap_or(f64::NAN)
                             })
                             .collect(),
                     ),

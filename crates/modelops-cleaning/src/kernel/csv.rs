@@ -251,7 +251,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(1500))]
         #[test]
         fn borders_are_those_of_the_csv_crate(
             input in proptest::collection::vec(

@@ -3,6 +3,7 @@
 pub(crate) mod csv;
 pub(crate) mod fingerprint;
 pub(crate) mod infer;
+pub(crate) mod nan_distance;
 pub(crate) mod neighbours;
 pub(crate) mod random;
 pub(crate) mod seen;

@@ -8,7 +8,7 @@ pub(crate) fn generator(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
-/// A seed for item `index` of a run with `seed` (the finaliser of SplitMix64).
+/// A seed for item `index` of a run with `seed` (the finaliser of `SplitMix64`).
 pub(crate) fn derive(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -62,12 +62,10 @@ pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey
             continue;
         }
         plain &= !(record.traits.stray_quote || record.traits.bare_cr);
-        for column in 0..columns {
+        for (column, &judged) in judged.iter().enumerate() {
             let field = record.field(column);
-            if field.is_empty() {
-                continue;
-            }
-            if !judged[column] && field[0] != b'"' {
+            // Of text that nobody looks into only a quoted empty one matters.
+            if field.is_empty() || (!judged && field[0] != b'"') {
                 continue;
             }
             let text = unquote(field, &mut scratch);

@@ -25,7 +25,7 @@ pub(super) struct CleanWriter {
 enum Form {
     Csv { file: Pending, separator: u8 },
     JsonLines { file: Pending },
-    Parquet(Groups),
+    Parquet(Box<Groups>),
 }
 
 struct Groups {
@@ -83,11 +83,11 @@ impl CleanWriter {
                     .with_row_group_size(Some(ROW_GROUP))
                     .batched(&schema)
                     .map_err(|e| engine(&e))?;
-                Form::Parquet(Groups {
+                Form::Parquet(Box::new(Groups {
                     file,
                     writer,
                     waiting: DataFrame::empty_with_schema(&schema),
-                })
+                }))
             }
         };
         Ok(Self {

@@ -1,0 +1,136 @@
+//! The mean of the nearest rows that have the value.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Role, Split, Train};
+use crate::error::FitError;
+use crate::kernel::nan_distance::{Columns, Nearest};
+
+/// Fills in the mean of the `k` nearest rows of the training part that have the value.
+///
+/// **Formula**: d(a, b)² = F/|S| · Σ (a − b)², summed over S, the features of all F that both rows have (the
+/// `nan_euclidean` distance of scikit-learn). Rows without a common feature are no neighbours; where no row is one, the
+/// mean of the feature stands in. Fewer than `k` rows with the value: all of them. Equal distances: the earlier row.
+///
+/// Scale the features first. Gives the values of scikit-learn's `KNNImputer` (uniform weights).
+///
+/// # Complexity
+/// O(missing rows · training rows · features) time, O(training rows · features) space.
+///
+/// # Example
+/// ```
+/// use modelops_cleaning::{Dataset, KnnImputer, Split, Train};
+/// use ndarray::array;
+///
+/// let x = array![[1.0, 10.0], [1.1, 12.0], [9.0, 50.0], [1.2, f64::NAN]];
+/// let train = Split::<Train>::declare(Dataset::try_new(x, vec![0; 4], vec!["only".to_string()])?);
+/// let filled = KnnImputer::new(2)?.fit(&train)?.transform(&train)?;
+/// assert_eq!(filled.x()[[3, 1]], 11.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+/// Troyanskaya et al., "Missing value estimation methods for DNA microarrays", 2001, doi:10.1093/bioinformatics/17.6.520.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnnImputer {
+    neighbours: usize,
+}
+
+impl Default for KnnImputer {
+    /// Five neighbours.
+    fn default() -> Self {
+        Self { neighbours: 5 }
+    }
+}
+
+impl KnnImputer {
+    /// Uses `neighbours` nearest rows.
+    ///
+    /// # Errors
+    /// [`FitError::Zero`].
+    pub fn new(neighbours: usize) -> Result<Self, FitError> {
+        if neighbours == 0 {
+            return Err(FitError::Zero);
+        }
+        Ok(Self { neighbours })
+    }
+
+    /// Keeps the training part.
+    ///
+    /// # Errors
+    /// [`FitError::Empty`], [`FitError::NoValue`] and [`FitError::Infinite`].
+    pub fn fit(&self, train: &Split<Train>) -> Result<FittedKnnImputer, FitError> {
+        let x = train.x();
+        if x.nrows() == 0 {
+            return Err(FitError::Empty);
+        }
+        if let Some(((row, feature), _)) = x.indexed_iter().find(|(_, v)| v.is_infinite()) {
+            return Err(FitError::Infinite { row, feature });
+        }
+        let mut means = Vec::with_capacity(x.ncols());
+        for (feature, column) in x.columns().into_iter().enumerate() {
+            let (sum, count) = column
+                .iter()
+                .filter(|v| !v.is_nan())
+                .fold((0.0, 0usize), |(sum, count), v| (sum + v, count + 1));
+            if count == 0 {
+                return Err(FitError::NoValue { feature });
+            }
+            means.push(sum / count as f64);
+        }
+        Ok(FittedKnnImputer {
+            neighbours: self.neighbours,
+            x: x.to_owned(),
+            means,
+        })
+    }
+}
+
+/// A [`KnnImputer`] that has its training part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedKnnImputer {
+    neighbours: usize,
+    x: Array2<f64>,
+    means: Vec<f64>,
+}
+
+impl FittedKnnImputer {
+    /// Fills in a part.
+    ///
+    /// # Errors
+    /// [`FitError::Width`].
+    pub fn transform<R: Role>(&self, part: &Split<R>) -> Result<Split<R>, FitError> {
+        let x = part.x();
+        if x.ncols() != self.means.len() {
+            return Err(FitError::Width {
+                fitted: self.means.len(),
+                found: x.ncols(),
+            });
+        }
+        Ok(part.with_x(self.fill(x), part.features().to_vec()))
+    }
+
+    fn fill(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {
+        let donors = Columns::new(self.x.view());
+        let mut out = x.to_owned();
+        let mut nearest = Nearest::new(self.neighbours);
+        for mut row in out.axis_iter_mut(Axis(0)) {
+            let missing: Vec<usize> = (0..row.len()).filter(|&f| row[f].is_nan()).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let found = nearest.find(&donors, row.view(), &missing);
+            for (&feature, rows) in missing.iter().zip(found) {
+                row[feature] = if rows.is_empty() {
+                    self.means[feature]
+                } else {
+                    let sum: f64 = rows.iter().map(|&i| self.x[[i as usize, feature]]).sum();
+                    sum / rows.len() as f64
+                };
+            }
+        }
+        out
+    }
+}

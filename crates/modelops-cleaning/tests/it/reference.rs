@@ -1,0 +1,280 @@
+//! Results checked by hand or against other tools; see tests/data/README.md.
+
+use modelops_cleaning::{
+    Action, Cause, Check, ColumnType, DropDuplicates, DropMissing, Equality, Fill, Format, How, Keep, Mode,
+    Outcome, OutlierMethod, Outliers, PipelineSpec, Read, Rule,
+};
+
+use crate::{Files, run};
+
+fn typed(files: &Files) -> PipelineSpec {
+    PipelineSpec::new(Read::csv(files.input()))
+        .write_csv(files.at("clean"))
+        .quarantine(files.at("quarantine"))
+}
+
+#[test]
+fn one_stray_quote_takes_nobody_with_it() {
+    // 20,000 rows, a stray quote in row 777: engines have been seen to deliver 777 rows without an error.
+    let mut text = String::from("id,name,x\n");
+    for i in 0..20_000 {
+        let name = if i == 777 {
+            "na\"me777".to_owned()
+        } else {
+            format!("name{i}")
+        };
+        text.push_str(&format!("{i},{name},0.5\n"));
+    }
+    for mode in [Mode::Typed, Mode::Textual] {
+        let files = Files::with(&text);
+        let report = run(typed(&files).mode(mode));
+        assert_eq!(report.ledger.records_in(), 20_000);
+        assert_eq!(report.ledger.kept(), 20_000);
+        assert_eq!(files.clean().lines().count(), 20_001);
+    }
+}
+
+#[test]
+fn hostile_records_are_quarantined_with_their_bytes() {
+    let input: &[u8] = b"a,b\n1,x\n2\n3,y,z\n4,caf\xe9\n5,\"q\"r\n\n6,\"two\nlines\"\n7,\"open\n8,z\n";
+    for mode in [Mode::Typed, Mode::Textual] {
+        let files = Files::with(input);
+        let report = run(typed(&files).mode(mode));
+        let ledger = &report.ledger;
+        let cause = |row| match ledger.outcome(row).unwrap() {
+            Outcome::Quarantined(reason) => Some(reason.cause),
+            Outcome::Dropped { reason, .. } => Some(reason.cause),
+            _ => None,
+        };
+        let causes: Vec<_> = (0..8).map(cause).collect();
+        assert_eq!(
+            causes,
+            [
+                None,
+                Some(Cause::FieldCount),
+                Some(Cause::FieldCount),
+                Some(Cause::NotUtf8),
+                Some(Cause::TextAfterQuote),
+                Some(Cause::BlankLine),
+                None,
+                Some(Cause::UnclosedQuote),
+            ]
+        );
+        assert_eq!(files.clean(), "a,b\n1,x\n6,\"two\nlines\"\n", "{mode:?}");
+        let lines: Vec<serde_json::Value> = files
+            .quarantine()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[0]["raw"], "2\n");
+        assert_eq!(lines[0]["offset"], 8);
+        assert_eq!(lines[0]["line"], 3);
+        assert_eq!(lines[2]["raw_hex"], "342c636166e90a");
+        assert_eq!(lines[4]["raw"], "7,\"open\n8,z\n");
+        assert_eq!(lines[4]["line"], 10);
+    }
+}
+
+#[test]
+fn line_ends_marks_and_quotes_do_not_change_the_table() {
+    let expected = "a,b\n1,x y\n2,\"p,q\"\n";
+    for input in [
+        "a,b\n1,x y\n2,\"p,q\"\n",
+        "a,b\r\n1,x y\r\n2,\"p,q\"\r\n",
+        "a,b\r1,x y\r2,\"p,q\"\r",
+        "\u{feff}a,b\n1,x y\n2,\"p,q\"",
+        "\"a\",\"b\"\n\"1\",\"x y\"\n2,\"p,q\"\n",
+        "\n\na,b\n1,x y\n2,\"p,q\"\n",
+    ] {
+        let files = Files::with(input);
+        let report = run(typed(&files));
+        assert_eq!(files.clean(), expected, "{input:?}");
+        assert_eq!(report.ledger.records_in(), 2);
+    }
+}
+
+#[test]
+fn codes_stay_text_and_numbers_become_numbers() {
+    let files =
+        Files::with("zip,id,big,v,flag\n00501,1e5,9223372036854775808,1.10,true\n02139,12,1,2,false\n");
+    let out = files.at("clean.jsonl");
+    run(typed(&files).write(&out, Format::JsonLines));
+    assert_eq!(
+        crate::read(&out),
+        "{\"zip\":\"00501\",\"id\":\"1e5\",\"big\":\"9223372036854775808\",\"v\":1.1,\"flag\":true}\n\
+         {\"zip\":\"02139\",\"id\":\"12\",\"big\":\"1\",\"v\":2.0,\"flag\":false}\n"
+    );
+}
+
+#[test]
+fn sentinels_missing_values_and_declared_types() {
+    let files = Files::with("id,score,name\n1, 5 ,a\n2,-999,b\n3,\"\",NA\n4,abc,c\n5,7,\n");
+    let spec = {
+        let mut spec = typed(&files);
+        spec.read = spec
+            .read
+            .trim(true)
+            .sentinels(["NA"])
+            .sentinels_in("score", ["-999"])
+            .typed("score", ColumnType::Int);
+        spec
+    };
+    let report = run(spec
+        .step(DropMissing {
+            how: How::All,
+            columns: vec!["score".into(), "name".into()],
+        })
+        .step(Fill {
+            column: "name".into(),
+            value: "unknown".into(),
+        }));
+    assert_eq!(files.clean(), "id,score,name\n1,5,a\n2,,b\n5,7,unknown\n");
+    let ledger = &report.ledger;
+    assert_eq!(
+        (
+            ledger.kept(),
+            ledger.repaired(),
+            ledger.quarantined(),
+            ledger.dropped()
+        ),
+        (2, 1, 1, 1)
+    );
+    assert_eq!(ledger.repairs(), [0, 1]);
+    assert!(matches!(
+        ledger.outcome(3),
+        Some(Outcome::Quarantined(reason)) if reason.cause == Cause::Type && reason.column.as_deref() == Some("score")
+    ));
+    assert!(files.quarantine().contains("\"raw\":\"4,abc,c\\n\""));
+}
+
+#[test]
+fn duplicates_keep_the_one_they_say() {
+    let input = "k,v\na,1.0\nb,2\nA ,1\na,1.00\nb,2.0\nc,3\n";
+    let cases = [
+        (Keep::First, Equality::Exact, "k,v\na,1.0\nb,2.0\nA ,1.0\nc,3.0\n"),
+        (Keep::Last, Equality::Exact, "k,v\nA ,1.0\na,1.0\nb,2.0\nc,3.0\n"),
+        (Keep::None, Equality::Exact, "k,v\nA ,1.0\nc,3.0\n"),
+        (Keep::First, Equality::Normalised, "k,v\na,1.0\nb,2.0\nc,3.0\n"),
+    ];
+    for (keep, equality, expected) in cases {
+        let files = Files::with(input);
+        let step = DropDuplicates {
+            columns: vec![],
+            keep,
+            equality,
+        };
+        let report = run(typed(&files).step(step.clone()));
+        assert_eq!(files.clean(), expected, "{keep:?} {equality:?}");
+        let survivor = match report.ledger.outcome(4) {
+            Some(Outcome::Dropped { survivor, .. }) => survivor,
+            _ => None,
+        };
+        let expected = match keep {
+            Keep::First => Some(1),
+            _ => None,
+        };
+        assert_eq!(survivor, expected);
+
+        // As bytes, 1.0 and 1.00 differ.
+        let files = Files::with(input);
+        let step = DropDuplicates {
+            equality: Equality::Exact,
+            ..step
+        };
+        let report = run(typed(&files).mode(Mode::Textual).step(step));
+        assert_eq!(report.ledger.dropped(), 0);
+    }
+}
+
+#[test]
+fn steps_see_what_earlier_steps_left() {
+    // The fill comes after the duplicates: both missing values are equal, the filled one is not compared.
+    let files = Files::with("a,b\n1,\n1,0\n1,\n2,50\n3,60\n");
+    let report = run(typed(&files)
+        .step(DropDuplicates::default())
+        .step(Fill {
+            column: "b".into(),
+            value: "0".into(),
+        })
+        .step(
+            Check::new(
+                "b",
+                Rule::Range {
+                    min: None,
+                    max: Some(55.0),
+                },
+            )
+            .on_fail(Action::Clip),
+        ));
+    assert_eq!(files.clean(), "a,b\n1,0\n1,0\n2,50\n3,55\n");
+    assert_eq!(report.ledger.repairs(), [0, 1, 1]);
+    assert_eq!(report.ledger.dropped(), 1);
+}
+
+#[test]
+fn outliers_are_judged_by_what_reached_them() {
+    // Without the dropped 1000: Q1 = 2, Q3 = 4, fences -1 and 7 for k = 1.5.
+    let text = "v\n1\n2\n3\n4\n5\n1000\n7\n8\n";
+    let outliers = |action| Outliers {
+        columns: vec!["v".into()],
+        method: OutlierMethod::Iqr(1.5),
+        action,
+    };
+    let steps = |spec: PipelineSpec, action| {
+        spec.step(
+            Check::new(
+                "v",
+                Rule::Range {
+                    min: None,
+                    max: Some(5.5),
+                },
+            )
+            .on_fail(Action::Drop),
+        )
+        .step(outliers(action))
+    };
+    for mode in [Mode::Typed, Mode::Textual] {
+        let files = Files::with(text);
+        run(steps(typed(&files).mode(mode), Action::Quarantine));
+        assert_eq!(files.clean(), "v\n1\n2\n3\n4\n5\n");
+        let files = Files::with("v\n1\n2\n3\n4\n5\n100\n");
+        let report = run(typed(&files).mode(mode).step(outliers(Action::Quarantine)));
+        assert_eq!(report.ledger.quarantined(), 1);
+    }
+    let files = Files::with("v\n1.5\n2\n3\n4\n5\n100\n");
+    let report = run(typed(&files).step(outliers(Action::Clip)));
+    // Q1 = 2.25, Q3 = 4.75, upper fence 8.5.
+    assert_eq!(files.clean(), "v\n1.5\n2.0\n3.0\n4.0\n5.0\n8.5\n");
+    assert_eq!(report.ledger.repaired(), 1);
+}
+
+#[test]
+fn json_lines_and_parquet_go_the_same_way() {
+    let lines = "{\"id\":\"7\",\"v\":1.10,\"n\":{\"x\":[1]}}\n\n[1]\n{\"v\":null,\"id\":\"8\"}\n{\"id\":\"7\",\"v\":1.1,\"n\":{\"x\":[1]}}\n{\"id\":1,\"id\":2}\n";
+    let files = Files::with(lines);
+    let read = Read::new(files.input(), Format::JsonLines);
+    let report = run(PipelineSpec::new(read)
+        .step(DropDuplicates::default())
+        .write(files.at("clean"), Format::JsonLines)
+        .quarantine(files.at("quarantine")));
+    assert_eq!(
+        files.clean(),
+        "{\"id\":\"7\",\"v\":1.1,\"n\":\"{\\\"x\\\":[1]}\"}\n{\"id\":\"8\",\"v\":null,\"n\":null}\n"
+    );
+    assert_eq!(report.ledger.records_in(), 6);
+    assert_eq!((report.ledger.quarantined(), report.ledger.dropped()), (2, 2));
+    assert!(files.quarantine().contains("\"raw\":\"[1]\\n\""));
+
+    let to_parquet = run(PipelineSpec::new(Read::new(files.at("clean"), Format::JsonLines))
+        .write(files.at("p"), Format::Parquet));
+    assert_eq!(to_parquet.ledger.kept(), 2);
+    let back = Files::with("");
+    let report = run(PipelineSpec::new(Read::new(files.at("p"), Format::Parquet))
+        .step(Check::new("v", Rule::NotNull))
+        .write_csv(back.at("clean"))
+        .quarantine(back.at("quarantine")));
+    assert_eq!(back.clean(), "id,v,n\n7,1.1,\"{\"\"x\"\":[1]}\"\n");
+    assert_eq!(report.ledger.quarantined(), 1);
+    assert!(back.quarantine().contains("\\\"id\\\":\\\"8\\\""));
+}
