@@ -1,3 +1,4 @@
 //! Exposition formats.
 
+pub(crate) mod openmetrics;
 pub(crate) mod text;

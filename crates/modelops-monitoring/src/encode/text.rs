@@ -2,7 +2,7 @@
 
 use crate::kernel::slab::Reader;
 use crate::sample::{Descriptor, Kind, Sample};
-use crate::series::Prepared;
+use crate::series::{CounterLines, Prepared};
 
 /// Appends every family with its help, type and samples.
 pub(crate) fn encode(families: &[Box<dyn Prepared + '_>], out: &mut Vec<u8>) {
@@ -12,9 +12,17 @@ pub(crate) fn encode(families: &[Box<dyn Prepared + '_>], out: &mut Vec<u8>) {
         let start = out.len();
         head(descriptor, out);
         let after_head = out.len();
-        family.visit(&reader, &mut |labels, sample| {
+        let each = |labels: &str, sample: Sample<'_>, out: &mut Vec<u8>| {
             series(&descriptor.name, labels, &sample, out);
-        });
+        };
+        if let Some(lines) = family.counter_lines(&reader) {
+            counters(&lines, out);
+            if let Some((labels, sample)) = family.overflow(&reader) {
+                each(labels, sample, out);
+            }
+        } else {
+            family.visit(&reader, &mut |labels, sample| each(labels, sample, out));
+        }
         if out.len() == after_head {
             // A family without series says nothing.
             out.truncate(start);
@@ -72,7 +80,20 @@ fn series(name: &str, labels: &str, sample: &Sample<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn line_start(name: &str, suffix: &str, labels: &str, out: &mut Vec<u8>) {
+/// Appends the lines of a family of counters, which are written alike in all text formats.
+pub(crate) fn counters(lines: &CounterLines<'_>, out: &mut Vec<u8>) {
+    let (bytes, count) = lines.size();
+    // Few values are longer than ten digits.
+    out.reserve(bytes + 11 * count);
+    let mut digits = itoa::Buffer::new();
+    for (start, value) in lines.iter() {
+        out.extend_from_slice(start);
+        out.extend_from_slice(digits.format(value).as_bytes());
+        out.push(b'\n');
+    }
+}
+
+pub(crate) fn line_start(name: &str, suffix: &str, labels: &str, out: &mut Vec<u8>) {
     push(out, &[name, suffix]);
     if !labels.is_empty() {
         push(out, &["{", labels, "}"]);
@@ -80,7 +101,7 @@ fn line_start(name: &str, suffix: &str, labels: &str, out: &mut Vec<u8>) {
     out.push(b' ');
 }
 
-fn push(out: &mut Vec<u8>, parts: &[&str]) {
+pub(crate) fn push(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
