@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     let (mut clock, mut bad, total) = (0.0, 0, 2_000);
     for _ in 0..total {
-        clock += -rng.random::<f64>().ln_1p() * -0.02 + 0.001;
+        clock += 0.001 - 0.02 * (1.0 - rng.random::<f64>()).ln();
         let tenant = ["acme", "globex", "initech"][rng.random_range(0..3)];
         let generated = rng.random_range(8..256);
         let mut taken = 0.02 + 0.001 * generated as f64 * (0.5 + rng.random::<f64>());

@@ -55,6 +55,10 @@ impl Counter {
         Reader::new().sum(self.slot)
     }
 
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
     pub(crate) fn read(&self, reader: &Reader) -> u64 {
         reader.sum(self.slot)
     }

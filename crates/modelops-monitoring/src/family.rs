@@ -65,8 +65,8 @@ impl<L: LabelSet, M: Metric> Family<L, M> {
     /// **Complexity**: O(1) for enum labels. For text labels O(length of the texts) on a hit; a miss takes a lock.
     #[inline]
     pub fn with(&self, labels: &L) -> Series<'_, M> {
-        if let Some(metric) = self.core.dense.get(labels.index())
-            && L::COMBINATIONS.is_some()
+        if L::COMBINATIONS.is_some()
+            && let Some(metric) = self.core.dense.get(labels.index())
         {
             return Series(Held::Dense(metric));
         }

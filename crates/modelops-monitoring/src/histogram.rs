@@ -19,6 +19,10 @@ pub mod buckets {
     pub const GEN_AI_TIME_TO_FIRST_TOKEN: &[f64] = &[
         0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
     ];
+    /// Time from one token to the next in seconds, as the OpenTelemetry conventions for generative AI list it.
+    pub const TOKEN_GAP: &[f64] = &[
+        0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5,
+    ];
 }
 
 /// How a histogram stores what it sees.
@@ -81,6 +85,11 @@ const SUM_HIGH: u32 = 0;
 const SUM_LOW: u32 = 1;
 const ZEROS: u32 = 2;
 const FIXED_CELLS: u32 = 3;
+/// Bits of the sum's low part: a value's rest, in units of 2^(max − 76).
+const LOW_BITS: u32 = 44;
+
+/// Repetitions that the low part of the sum can take in one step.
+const MOST_AT_ONCE: u64 = 1 << 16;
 
 /// What all series of a family share.
 #[derive(Debug)]
@@ -170,7 +179,7 @@ impl Shape {
             homes,
             cut: cut.into(),
             high: Rounding::to_unit(i32::from(max) - 32),
-            low: Rounding::to_unit(i32::from(max) - 64),
+            low: Rounding::to_unit(i32::from(max) - 32 - LOW_BITS as i32),
         })
     }
 
@@ -201,7 +210,7 @@ struct Rest {
 /// the duration; the library reads no clock.
 ///
 /// **Numerics**: quantiles are within the schema's relative error (1.083 % by default). The sum is kept in whole
-/// units of `2^(max − 64)`, so it is the same bits for any number of threads. NaN is counted apart, infinities have
+/// units of `2^(max − 76)`, so it is the same bits for any number of threads. NaN is counted apart, infinities have
 /// buckets of their own, negative values and values outside the fast range are kept just as precisely, but cost a lock.
 ///
 /// **Complexity**: `observe` O(1); `snapshot` O(threads · buckets). A thread pays 4 KiB for each run of 512 buckets
@@ -257,7 +266,7 @@ impl Histogram {
         let shape = &*self.shape;
         if value > shape.least
             && value <= shape.greatest
-            && n <= 1 << 20
+            && n <= MOST_AT_ONCE
             && let Some(writer) = slab::writer()
         {
             self.record(writer, value, n);
@@ -266,7 +275,7 @@ impl Histogram {
         }
     }
 
-    /// `value` lies in the fast range and `n` is at most 2^20.
+    /// `value` lies in the fast range and `n` is at most [`MOST_AT_ONCE`].
     #[inline]
     fn record(&self, writer: Writer, value: f64, n: u64) {
         let shape = &*self.shape;
@@ -281,7 +290,7 @@ impl Histogram {
         writer.add(self.first + SUM_HIGH, high * n);
         let lows = writer.add(self.first + SUM_LOW, low * n);
         if lows >> 63 == 1 {
-            slab::carry(writer, self.first + SUM_HIGH, self.first + SUM_LOW);
+            slab::carry(writer, self.first + SUM_HIGH, self.first + SUM_LOW, LOW_BITS);
         }
     }
 
@@ -420,13 +429,14 @@ impl Reading<'_> {
         for (index, n) in (self.shape.below + 1..).zip(self.buckets()) {
             sketch.add_bucket(index, *n);
         }
-        let units = (u128::from(self.cells[SUM_HIGH as usize]) << 32)
+        // In units of 2^(max − 76); a sketch counts in units of 2^-64.
+        let units = (u128::from(self.cells[SUM_HIGH as usize]) << LOW_BITS)
             .wrapping_add(u128::from(self.cells[SUM_LOW as usize])) as i128;
-        let shift = u32::from(self.shape.max.unsigned_abs());
-        let units = if self.shape.max >= 0 {
+        let shift = i32::from(self.shape.max) + 64 - 32 - LOW_BITS as i32;
+        let units = if shift >= 0 {
             units.saturating_mul(1i128 << shift)
         } else {
-            units >> shift
+            units >> -shift
         };
         sketch.add_rest(self.cells[ZEROS as usize], units);
         sketch.collapse();

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::counter::Counter;
-use crate::encode::text;
+use crate::encode::{openmetrics, text};
 use crate::error::RegisterError;
 use crate::family::Family;
 use crate::gauge::Gauge;
 use crate::histogram::{Histogram, HistogramOptions, Shape};
 use crate::labels::LabelSet;
 use crate::sample::{Descriptor, Kind};
-use crate::series::{Collect, Core, Metric};
+use crate::series::{Collect, Core, Metric, Prepared};
 
 /// Settings of a [`Registry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl Registry {
         name: &str,
         help: &str,
     ) -> Result<Family<L, Counter>, RegisterError> {
-        self.register(name, help, Kind::Counter, ())
+        self.counter_named(name, false, help)
     }
 
     /// Registers a family of gauges told apart by `L`.
@@ -153,7 +154,7 @@ impl Registry {
         name: &str,
         help: &str,
     ) -> Result<Family<L, Gauge>, RegisterError> {
-        self.register(name, help, Kind::Gauge, ())
+        self.gauge_named(name, false, help)
     }
 
     /// Registers a family of histograms told apart by `L`.
@@ -167,12 +168,44 @@ impl Registry {
         help: &str,
         options: HistogramOptions,
     ) -> Result<Family<L, Histogram>, RegisterError> {
-        self.register(name, help, Kind::Histogram, Arc::new(Shape::new(&options)?))
+        self.histogram_named(name, false, help, &options)
+    }
+
+    /// As [`counter_family`](Self::counter_family); a `full` name stands by itself and may hold a colon.
+    pub(crate) fn counter_named<L: LabelSet>(
+        &self,
+        name: &str,
+        full: bool,
+        help: &str,
+    ) -> Result<Family<L, Counter>, RegisterError> {
+        self.register(name, full, help, Kind::Counter, ())
+    }
+
+    /// As [`gauge_family`](Self::gauge_family); a `full` name stands by itself and may hold a colon.
+    pub(crate) fn gauge_named<L: LabelSet>(
+        &self,
+        name: &str,
+        full: bool,
+        help: &str,
+    ) -> Result<Family<L, Gauge>, RegisterError> {
+        self.register(name, full, help, Kind::Gauge, ())
+    }
+
+    /// As [`histogram_family`](Self::histogram_family); a `full` name stands by itself and may hold a colon.
+    pub(crate) fn histogram_named<L: LabelSet>(
+        &self,
+        name: &str,
+        full: bool,
+        help: &str,
+        options: &HistogramOptions,
+    ) -> Result<Family<L, Histogram>, RegisterError> {
+        self.register(name, full, help, Kind::Histogram, Arc::new(Shape::new(options)?))
     }
 
     fn register<L: LabelSet, M: Metric>(
         &self,
         name: &str,
+        full: bool,
         help: &str,
         kind: Kind,
         shared: M::Shared,
@@ -181,10 +214,12 @@ impl Registry {
         Core<M>: Collect,
     {
         let name = match &*self.inner.namespace {
-            "" => name.to_owned(),
-            namespace => format!("{namespace}_{name}"),
+            namespace if !full && !namespace.is_empty() => format!("{namespace}_{name}"),
+            _ => name.to_owned(),
         };
-        check_name(&name)?;
+        if !full {
+            check_name(&name)?;
+        }
         check_labels(L::NAMES)?;
         let mut families = self
             .inner
@@ -212,6 +247,29 @@ impl Registry {
         Ok(Family::new(core))
     }
 
+    /// Drops the series with text labels that nothing was recorded into for `idle`, and says how many.
+    ///
+    /// Call it now and then, with the time on any monotonic clock. A series is dropped, not set to zero: it vanishes
+    /// from the exposition and begins anew when its labels come again. Series that were [bound](Family::bind), of enum
+    /// labels, or without labels stay. A gauge that is set to the value it has counts as idle.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use modelops_monitoring::{Registry, label_set};
+    /// label_set! { struct Tenant<'a> { tenant: &'a str } }
+    /// let registry = Registry::new("shop")?;
+    /// let orders = registry.counter_family::<Tenant<'static>>("orders", "")?;
+    /// orders.with(&Tenant { tenant: "acme" }).inc();
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    /// assert_eq!(registry.evict_idle(minute, hour), 0); // first seen
+    /// assert_eq!(registry.evict_idle(minute + hour, hour), 1);
+    /// # Ok::<(), modelops_monitoring::RegisterError>(())
+    /// ```
+    pub fn evict_idle(&self, now: Duration, idle: Duration) -> usize {
+        let families = self.inner.families.read().unwrap_or_else(PoisonError::into_inner);
+        families.values().map(|family| family.evict_idle(now, idle)).sum()
+    }
+
     /// All metrics in the Prometheus text format 0.0.4 (`text/plain; version=0.0.4`).
     ///
     /// **Complexity**: O(series · threads), under the lock that threads take to begin and to end.
@@ -225,13 +283,40 @@ impl Registry {
 
     /// Appends all metrics in the Prometheus text format 0.0.4 to `out`, which a scraped service keeps and clears.
     pub fn encode_prometheus_text(&self, out: &mut Vec<u8>) {
+        self.encode(text::encode, out);
+    }
+
+    /// All metrics in the OpenMetrics text format 1.0 (`application/openmetrics-text; version=1.0.0`).
+    ///
+    /// ```
+    /// use modelops_monitoring::{Registry, openmetrics};
+    /// let registry = Registry::new("shop")?;
+    /// registry.gauge("cache_bytes", "Bytes in use.")?.set(5.0);
+    /// let text = registry.to_openmetrics();
+    /// assert!(text.ends_with("# UNIT shop_cache_bytes bytes\n# HELP shop_cache_bytes Bytes in use.\nshop_cache_bytes 5.0\n# EOF\n"));
+    /// assert_eq!(openmetrics::parse(&text).expect("it speaks the format")[0].unit.as_deref(), Some("bytes"));
+    /// # Ok::<(), modelops_monitoring::RegisterError>(())
+    /// ```
+    #[must_use]
+    pub fn to_openmetrics(&self) -> String {
+        let mut out = Vec::new();
+        self.encode_openmetrics(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Appends all metrics in the OpenMetrics text format 1.0 to `out`.
+    pub fn encode_openmetrics(&self, out: &mut Vec<u8>) {
+        self.encode(openmetrics::encode, out);
+    }
+
+    fn encode(&self, format: fn(&[Box<dyn Prepared + '_>], &mut Vec<u8>), out: &mut Vec<u8>) {
         let families: Vec<_> = {
             let families = self.inner.families.read().unwrap_or_else(PoisonError::into_inner);
             families.values().cloned().collect()
         };
         // Listed before storage is locked, and dropped after.
         let prepared: Vec<_> = families.iter().map(|family| family.prepare()).collect();
-        text::encode(&prepared, out);
+        format(&prepared, out);
     }
 }
 

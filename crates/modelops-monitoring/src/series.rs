@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::LocalKey;
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -17,13 +18,15 @@ use crate::gauge::Gauge;
 use crate::histogram::{Histogram, Shape};
 use crate::kernel::slab::Reader;
 use crate::labels::LabelSet;
-use crate::sample::{Descriptor, Sample};
+use crate::sample::{self, Descriptor, Sample};
 
 /// The text that every label of the overflow series carries.
 pub(crate) const OVERFLOW: &str = "__overflow__";
 
 /// Series that a thread remembers for each kind of metric.
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = 512;
+/// Neighbouring places that one series may be remembered at.
+const PLACES: usize = 4;
 
 /// What a [`Family`](crate::Family) can consist of: [`Counter`], [`Gauge`] or [`Histogram`]; closed to other types.
 pub trait Metric: kind::Kind {}
@@ -40,8 +43,14 @@ pub(crate) mod kind {
         type Shared: Send + Sync;
         /// A new series; `None` where storage is exhausted.
         fn create(shared: &Self::Shared) -> Option<Self>;
+        /// The one cell of a counter; `None` for any other kind.
+        fn slot(&self) -> Option<u32> {
+            None
+        }
         /// The calling thread's recently used series.
         fn memory() -> &'static LocalKey<RefCell<Memory<Self>>>;
+        /// A number that changes whenever something is recorded.
+        fn trace(&self, reader: &Reader) -> u64;
         /// The present value; `None` where the series has nothing to say yet.
         fn sample(&self, reader: &Reader, dense: bool) -> Option<Sample<'_>>;
     }
@@ -53,9 +62,17 @@ pub(crate) mod kind {
             Self::create()
         }
 
+        fn slot(&self) -> Option<u32> {
+            Some(self.slot())
+        }
+
         fn memory() -> &'static LocalKey<RefCell<Memory<Self>>> {
             thread_local!(static MEMORY: RefCell<Memory<Counter>> = const { RefCell::new(Memory::new()) });
             &MEMORY
+        }
+
+        fn trace(&self, reader: &Reader) -> u64 {
+            self.read(reader)
         }
 
         fn sample(&self, reader: &Reader, _: bool) -> Option<Sample<'_>> {
@@ -75,6 +92,10 @@ pub(crate) mod kind {
             &MEMORY
         }
 
+        fn trace(&self, _: &Reader) -> u64 {
+            self.read().unwrap_or(0.0).to_bits()
+        }
+
         fn sample(&self, _: &Reader, _: bool) -> Option<Sample<'_>> {
             self.read().map(Sample::Gauge)
         }
@@ -92,6 +113,10 @@ pub(crate) mod kind {
             &MEMORY
         }
 
+        fn trace(&self, reader: &Reader) -> u64 {
+            self.read(reader).count()
+        }
+
         fn sample(&self, reader: &Reader, dense: bool) -> Option<Sample<'_>> {
             let reading = self.read(reader);
             (!dense || reading.count() > 0).then(|| Sample::Histogram(Box::new(reading)))
@@ -106,6 +131,8 @@ pub(crate) struct Entry<M> {
     texts: Box<[Box<str>]>,
     body: Box<str>,
     pinned: AtomicBool,
+    /// What the last look for idle series saw, and since when it has been so.
+    rest: Mutex<Option<(u64, Duration)>>,
 }
 
 impl<M> Entry<M> {
@@ -115,12 +142,27 @@ impl<M> Entry<M> {
             body: label_body(names, texts.iter().map(|text| &**text)),
             texts: texts.into(),
             pinned: AtomicBool::new(false),
+            rest: Mutex::new(None),
         }
     }
 
     /// Keeps the series from being dropped for idleness.
     pub(crate) fn pin(&self) {
         self.pinned.store(true, Relaxed);
+    }
+
+    /// Whether `trace` is what it was `idle` before `now`.
+    fn rests(&self, trace: u64, now: Duration, idle: Duration) -> bool {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        match *rest {
+            Some((before, since)) if before == trace => {
+                !self.pinned.load(Relaxed) && now.saturating_sub(since) >= idle
+            }
+            _ => {
+                *rest = Some((trace, now));
+                false
+            }
+        }
     }
 
     fn has<L: LabelSet>(&self, labels: &L) -> bool {
@@ -180,7 +222,39 @@ impl<M> Memory<M> {
 struct Table<M> {
     index: HashTable<Arc<Entry<M>>>,
     /// All entries by rising label texts, made when asked for.
-    sorted: Option<Arc<[Arc<Entry<M>>]>>,
+    sorted: Option<Arc<Sorted<M>>>,
+}
+
+/// The series by rising label texts, ready to be written out.
+struct Sorted<M> {
+    entries: Box<[Arc<Entry<M>>]>,
+    /// Of counters: where their lines begin, `name_total{labels} `, one after the other, and where each ends.
+    starts: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The lines of a family of counters, up to their values.
+pub(crate) struct CounterLines<'a> {
+    starts: &'a [u8],
+    ends: &'a [usize],
+    values: Vec<u64>,
+}
+
+impl CounterLines<'_> {
+    /// How long all the line starts are together, and how many.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.starts.len(), self.ends.len())
+    }
+
+    /// Each line's start and value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut from = 0;
+        self.ends.iter().zip(&self.values).map(move |(end, value)| {
+            let start = &self.starts[from..*end];
+            from = *end;
+            (start, *value)
+        })
+    }
 }
 
 /// How the labels of a family spread.
@@ -287,20 +361,17 @@ impl<M: Metric> Core<M> {
         let hash = self.hash(labels);
         // Before the look-up: a series taken away in between is then looked up again next time.
         let generation = self.generation.load(Relaxed);
-        let place = (hash ^ self.id.wrapping_mul(0x9e37_79b9)) as usize % REMEMBERED;
+        let place = (hash ^ self.id.wrapping_mul(0x9e37_79b9)) as usize % (REMEMBERED / PLACES) * PLACES;
         let found = M::memory().try_with(|memory| {
             let memory = memory.borrow();
-            match memory.remembered.get(place) {
-                Some(Some(kept))
-                    if kept.hash == hash
-                        && kept.family == self.id
-                        && kept.generation == generation
-                        && kept.entry.0.has(labels) =>
-                {
-                    Some(Rc::clone(&kept.entry))
-                }
-                _ => None,
-            }
+            let places = memory.remembered.get(place..place + PLACES)?;
+            let found = places.iter().flatten().find(|kept| {
+                kept.hash == hash
+                    && kept.family == self.id
+                    && kept.generation == generation
+                    && kept.entry.0.has(labels)
+            });
+            found.map(|kept| Rc::clone(&kept.entry))
         });
         match found {
             Ok(Some(entry)) => entry,
@@ -342,7 +413,18 @@ impl<M: Metric> Core<M> {
             if memory.remembered.is_empty() {
                 memory.remembered.resize_with(REMEMBERED, || None);
             }
-            memory.remembered[place].replace(kept)
+            let stale = |known: &Option<Remembered<M>>| {
+                known
+                    .as_ref()
+                    .is_none_or(|known| known.family == self.id && known.generation != generation)
+            };
+            let places = &mut memory.remembered[place..place + PLACES];
+            // Where all are in use the hash picks one: no order to keep up on a hit.
+            let at = places
+                .iter()
+                .position(stale)
+                .unwrap_or((hash >> 32) as usize % PLACES);
+            places[at].replace(kept)
         });
         entry
     }
@@ -372,16 +454,51 @@ impl<M: Metric> Core<M> {
         Some(entry)
     }
 
-    fn sorted(&self) -> Arc<[Arc<Entry<M>>]> {
+    fn sorted(&self) -> Arc<Sorted<M>> {
         if let Some(sorted) = &self.read().sorted {
             return Arc::clone(sorted);
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let mut sorted: Vec<_> = table.index.iter().cloned().collect();
-        sorted.sort_unstable_by(|a, b| a.texts.cmp(&b.texts));
-        let sorted: Arc<[_]> = sorted.into();
+        let mut entries: Vec<_> = table.index.iter().cloned().collect();
+        entries.sort_unstable_by(|a, b| a.texts.cmp(&b.texts));
+        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        if self.descriptor.kind == sample::Kind::Counter {
+            for entry in &entries {
+                for part in [&*self.descriptor.name, "_total{", &*entry.body, "} "] {
+                    starts.extend_from_slice(part.as_bytes());
+                }
+                ends.push(starts.len());
+            }
+        }
+        let sorted = Arc::new(Sorted {
+            entries: entries.into(),
+            starts,
+            ends,
+        });
         table.sorted = Some(Arc::clone(&sorted));
         sorted
+    }
+
+    fn evict(&self, now: Duration, idle: Duration) -> usize {
+        // Nobody makes a series meanwhile; what is dropped is dropped after the locks.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let sorted = self.sorted();
+        let idle: Vec<_> = {
+            let reader = Reader::new();
+            let idle = |entry: &&Arc<Entry<M>>| entry.rests(entry.metric.trace(&reader), now, idle);
+            sorted.entries.iter().filter(idle).collect()
+        };
+        if idle.is_empty() {
+            return 0;
+        }
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table
+            .index
+            .retain(|entry| !idle.iter().any(|gone| Arc::ptr_eq(gone, entry)));
+        table.sorted = None;
+        self.generation.fetch_add(1, Relaxed);
+        drop(table);
+        idle.len()
     }
 
     pub(crate) fn cardinality(&self) -> Cardinality {
@@ -392,7 +509,7 @@ impl<M: Metric> Core<M> {
             .iter()
             .enumerate()
             .map(|(i, name)| {
-                let mut texts: Vec<_> = sorted.iter().map(|entry| &entry.texts[i]).collect();
+                let mut texts: Vec<_> = sorted.entries.iter().map(|entry| &entry.texts[i]).collect();
                 texts.sort_unstable();
                 texts.dedup();
                 (*name, texts.len())
@@ -412,11 +529,20 @@ pub(crate) trait Collect: Send + Sync {
 
     /// The series at this moment, to be read later: reading takes no lock but storage's.
     fn prepare(&self) -> Box<dyn Prepared + '_>;
+
+    /// Drops the series that nothing was recorded into for `idle`; says how many.
+    fn evict_idle(&self, now: Duration, idle: Duration) -> usize;
 }
 
 /// The series of a family at one moment.
 pub(crate) trait Prepared {
     fn descriptor(&self) -> &Descriptor;
+
+    /// The series of a family of counters with text labels, the overflow series left out; `None` for any other.
+    fn counter_lines(&self, reader: &Reader) -> Option<CounterLines<'_>>;
+
+    /// The overflow series, where it is in use.
+    fn overflow(&self, reader: &Reader) -> Option<(&str, Sample<'_>)>;
 
     /// Calls `each` with the label body and the value of every series, in a fixed order.
     fn visit(&self, reader: &Reader, each: &mut dyn FnMut(&str, Sample<'_>));
@@ -424,7 +550,7 @@ pub(crate) trait Prepared {
 
 struct Listed<'a, M: Metric> {
     core: &'a Core<M>,
-    sorted: Arc<[Arc<Entry<M>>]>,
+    sorted: Arc<Sorted<M>>,
 }
 
 impl<M: Metric> Collect for Core<M> {
@@ -438,11 +564,48 @@ impl<M: Metric> Collect for Core<M> {
             sorted: self.sorted(),
         })
     }
+
+    fn evict_idle(&self, now: Duration, idle: Duration) -> usize {
+        self.evict(now, idle)
+    }
 }
 
 impl<M: Metric> Prepared for Listed<'_, M> {
     fn descriptor(&self) -> &Descriptor {
         &self.core.descriptor
+    }
+
+    fn counter_lines(&self, reader: &Reader) -> Option<CounterLines<'_>> {
+        if self.sorted.ends.is_empty() {
+            return None;
+        }
+        let slots = || self.sorted.entries.iter().filter_map(|entry| entry.metric.slot());
+        let (least, most) = slots().fold((u32::MAX, 0), |(least, most), slot| {
+            (least.min(slot), most.max(slot))
+        });
+        let span = (most - least) as usize + 1;
+        let values = if span <= 4 * self.sorted.ends.len() {
+            // Series made one after the other lie side by side: whole pages are added up.
+            let mut sums = vec![0; span];
+            reader.sum_range(least, &mut sums);
+            slots().map(|slot| sums[(slot - least) as usize]).collect()
+        } else {
+            slots().map(|slot| reader.sum(slot)).collect()
+        };
+        Some(CounterLines {
+            starts: &self.sorted.starts,
+            ends: &self.sorted.ends,
+            values,
+        })
+    }
+
+    fn overflow(&self, reader: &Reader) -> Option<(&str, Sample<'_>)> {
+        let overflow = self
+            .core
+            .overflow
+            .as_ref()
+            .filter(|_| self.core.overflowed.load(Relaxed))?;
+        Some((&overflow.body, overflow.metric.sample(reader, false)?))
     }
 
     fn visit(&self, reader: &Reader, each: &mut dyn FnMut(&str, Sample<'_>)) {
@@ -457,7 +620,7 @@ impl<M: Metric> Prepared for Listed<'_, M> {
             .overflow
             .as_ref()
             .filter(|_| self.core.overflowed.load(Relaxed));
-        for entry in self.sorted.iter().chain(overflow) {
+        for entry in self.sorted.entries.iter().chain(overflow) {
             if let Some(sample) = entry.metric.sample(reader, false) {
                 each(&entry.body, sample);
             }

@@ -3,8 +3,8 @@
 /// Results of the same arithmetic in another order: a few hundred roundings of `f64`.
 pub const REORDERED_SUM: f64 = 1e-12;
 
-/// A histogram's sum against the exact one: each value is cut to whole units of 2^-43, relative to at least 1.
-pub const FIXED_POINT_SUM: f64 = 1e-10;
+/// A histogram's sum against the exact one: each value is cut to whole units of 2^-55, relative to at least 1.
+pub const FIXED_POINT_SUM: f64 = 1e-12;
 
 /// Whether `a` and `b` agree to `tolerance`, relative to the larger of 1, |a| and |b|; false where either is NaN.
 #[must_use]

@@ -21,17 +21,21 @@ const DIRECTORY: usize = 128;
 /// Directories in a slab: 16,777,216 slots in all.
 const ROOT: usize = 256;
 const SLOTS: u32 = (PAGE * DIRECTORY * ROOT) as u32;
+/// Slots whose pages hang on the slab itself, one look-up nearer: those given out first.
+const NEAR: usize = PAGE * DIRECTORY;
 
 type Page = [AtomicU64; PAGE];
 type Directory = [OnceLock<Box<Page>>; DIRECTORY];
 
 struct Slab {
+    near: Directory,
     root: [OnceLock<Box<Directory>>; ROOT],
 }
 
 impl Slab {
     const fn new() -> Self {
         Self {
+            near: [const { OnceLock::new() }; DIRECTORY],
             root: [const { OnceLock::new() }; ROOT],
         }
     }
@@ -39,9 +43,10 @@ impl Slab {
     #[inline]
     fn cell(&self, slot: u32) -> &AtomicU64 {
         let slot = slot as usize;
-        let directory = match self.root[(slot / (PAGE * DIRECTORY)) % ROOT].get() {
-            Some(directory) => directory,
-            None => self.make_directory(slot),
+        let directory = if slot < NEAR {
+            &self.near
+        } else {
+            self.far_directory(slot)
         };
         let page = match directory[(slot / PAGE) % DIRECTORY].get() {
             Some(page) => page,
@@ -50,26 +55,30 @@ impl Slab {
         &page[slot % PAGE]
     }
 
-    #[cold]
-    #[inline(never)]
-    fn make_directory(&self, slot: usize) -> &Directory {
-        self.root[(slot / (PAGE * DIRECTORY)) % ROOT]
-            .get_or_init(|| Box::new([const { OnceLock::new() }; DIRECTORY]))
+    fn far_directory(&self, slot: usize) -> &Directory {
+        self.root[(slot / NEAR) % ROOT].get_or_init(|| Box::new([const { OnceLock::new() }; DIRECTORY]))
     }
 
     /// The page that holds `slot`, where a thread has touched it.
     fn page(&self, slot: usize) -> Option<&Page> {
-        let directory = self.root[slot / (PAGE * DIRECTORY)].get()?;
+        let directory = if slot < NEAR {
+            &self.near
+        } else {
+            self.root[slot / NEAR].get()?
+        };
         directory[(slot / PAGE) % DIRECTORY].get().map(|page| &**page)
     }
 
     /// Calls `each` with the first slot of every touched page.
     fn pages(&self, mut each: impl FnMut(u32, &Page)) {
-        for (i, directory) in self.root.iter().enumerate() {
-            let Some(directory) = directory.get() else {
-                continue;
-            };
-            for (j, page) in directory.iter().enumerate() {
+        let far = self
+            .root
+            .iter()
+            .map(|directory| directory.get().map(|far| &**far));
+        let near = std::iter::once(Some(&self.near));
+        // The first place of the root is never used: those slots are near.
+        for (i, directory) in near.chain(far.skip(1)).enumerate() {
+            for (j, page) in directory.into_iter().flatten().enumerate() {
                 if let Some(page) = page.get() {
                     each(((i * DIRECTORY + j) * PAGE) as u32, page);
                 }
@@ -200,15 +209,15 @@ pub(crate) fn add_to_base(slot: u32, n: u64) {
     bump(BASE.cell(slot), n);
 }
 
-/// Moves the high half of the calling thread's `low` cell into its `high` cell, unseen by any reader.
+/// Moves all but the last `bits` bits of the calling thread's `low` cell into its `high` cell, unseen by any reader.
 #[cold]
 #[inline(never)]
-pub(crate) fn carry(writer: Writer, high: u32, low: u32) {
+pub(crate) fn carry(writer: Writer, high: u32, low: u32, bits: u32) {
     let _store = lock();
     let cell = writer.slab.cell(low);
     let value = cell.load(Relaxed);
-    cell.store(value & 0xffff_ffff, Relaxed);
-    bump(writer.slab.cell(high), value >> 32);
+    cell.store(value & ((1 << bits) - 1), Relaxed);
+    bump(writer.slab.cell(high), value >> bits);
 }
 
 /// A range of slots; given back, zeroed, when the last handle to it is gone.
@@ -328,7 +337,7 @@ mod tests {
         let slots = Slots::reserve(2).unwrap();
         let writer = writer().unwrap();
         writer.add(slots.first() + 1, (5 << 32) + 9);
-        carry(writer, slots.first(), slots.first() + 1);
+        carry(writer, slots.first(), slots.first() + 1, 32);
         let reader = Reader::new();
         assert_eq!((reader.sum(slots.first()), reader.sum(slots.first() + 1)), (5, 9));
     }

@@ -1,13 +1,16 @@
 //! Laws that hold for every input.
 
+use modelops_monitoring::openmetrics::parse;
 use modelops_monitoring::{
     HistogramOptions, Objective, RecordLog, RecordLogOptions, RecordReader, Registry, Schema,
 };
-use modelops_monitoring::{Sketch, Status, WhenFull};
+use modelops_monitoring::{Sketch, Status, WhenFull, label_set};
 use modelops_testkit::monitoring::{any_value, cumulative, positive_value, quantile};
 use modelops_testkit::tolerance;
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+label_set! { struct Tenant<'a> { tenant: &'a str } }
 
 fn sketch_of(schema: i8, values: &[f64]) -> Sketch {
     let mut sketch = Sketch::new(Schema::try_new(schema).unwrap());
@@ -119,6 +122,38 @@ proptest! {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
             prop_assert!(text.len() as u64 <= limit || text.lines().count() == 1);
         }
+    }
+
+    /// What a registry exposes as OpenMetrics parses, strictly, to the values that went in.
+    #[test]
+    fn the_exposition_parses_to_what_was_recorded(
+        counts in vec(("[ -~é\\n\"\\\\]{0,12}", 0..u64::from(u32::MAX)), 0..8),
+        level in any_value(),
+        values in vec(any_value(), 0..40),
+        help in "[ -~é\\n\"\\\\]{0,20}",
+    ) {
+        let registry = Registry::new("law").unwrap();
+        let family = registry.counter_family::<Tenant<'static>>("events", &help).unwrap();
+        let mut totals = std::collections::BTreeMap::<&str, u64>::new();
+        for (tenant, n) in &counts {
+            family.with(&Tenant { tenant }).inc_by(*n);
+            *totals.entry(tenant).or_default() += n;
+        }
+        registry.gauge("level_ratio", &help).unwrap().set(level);
+        let histogram = registry.histogram("work_seconds", &help, HistogramOptions::seconds()).unwrap();
+        values.iter().for_each(|v| histogram.observe(*v));
+        let parsed = parse(&registry.to_openmetrics()).unwrap();
+        let named = |name: &str| parsed.iter().find(|family| family.name == name);
+        let samples = named("law_events").into_iter().flat_map(|family| &family.samples);
+        let counted: Vec<_> = samples.map(|s| (s.label("tenant").unwrap(), s.value as u64)).collect();
+        prop_assert!(parsed.iter().all(|family| family.help.as_ref() == Some(&help)));
+        prop_assert_eq!(counted, totals.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(named("law_level_ratio").unwrap().samples[0].value, level);
+        let buckets = &named("law_work_seconds").unwrap().samples;
+        let seen: Vec<u64> = buckets.iter().filter(|s| s.name.ends_with("_bucket")).map(|s| s.value as u64).collect();
+        let mut expected = cumulative(&values, modelops_monitoring::buckets::SECONDS);
+        expected.push(values.len() as u64);
+        prop_assert_eq!(seen, expected);
     }
 
     /// Spending more never helps, and the verdict agrees with exact integer arithmetic.

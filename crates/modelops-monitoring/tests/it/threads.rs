@@ -1,6 +1,8 @@
 //! Threads that come, go and race: totals stay exact, scrapes never go backwards.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use modelops_monitoring::{Counter, Family, Gauge, Histogram, HistogramOptions, Registry, RegistryOptions};
 use modelops_monitoring::{label_enum, label_set};
@@ -139,4 +141,69 @@ fn a_bound_handle_counts_into_the_series_of_its_labels() {
     });
     family.with(&labels).inc();
     assert_eq!(bound.value(), 3);
+}
+
+#[test]
+fn an_idle_series_is_dropped_and_begins_anew_while_a_bound_one_stays() {
+    let registry = Registry::new("t").unwrap();
+    let family = registry.counter_family::<Route<'static>>("events", "").unwrap();
+    let labels = |tenant| Route {
+        tenant,
+        outcome: Outcome::Ok,
+    };
+    let (hour, series) = (Duration::from_secs(3600), |text: &str| {
+        text.lines().filter(|l| l.contains("{")).count()
+    });
+    family.with(&labels("idle")).inc();
+    family.with(&labels("busy")).inc();
+    let bound = family.bind(&labels("bound"));
+    assert_eq!(registry.evict_idle(hour, hour), 0);
+    family.with(&labels("busy")).inc();
+    assert_eq!(registry.evict_idle(2 * hour, hour), 1);
+    assert_eq!(series(&registry.to_prometheus_text()), 2);
+    // This thread remembered the dropped series, and must not go on counting into it.
+    family.with(&labels("idle")).inc();
+    bound.inc();
+    let text = registry.to_prometheus_text();
+    assert!(
+        text.contains("{tenant=\"idle\",outcome=\"ok\"} 1\n")
+            && text.contains("{tenant=\"bound\",outcome=\"ok\"} 1\n")
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_stays_bounded_under_a_million_label_sets_and_ten_thousand_threads() {
+    let resident = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
+    };
+    let registry = Registry::new("t").unwrap();
+    let family = registry.counter_family::<Route<'static>>("events", "").unwrap();
+    let mut tenant = String::new();
+    let before = resident();
+    for i in 0..1_000_000 {
+        tenant.clear();
+        write!(tenant, "tenant-{i}").unwrap();
+        family
+            .with(&Route {
+                tenant: &tenant,
+                outcome: Outcome::Ok,
+            })
+            .inc();
+    }
+    let grown = resident() - before;
+    assert_eq!(family.len(), 2_000);
+    let counter = registry.counter("threads", "").unwrap();
+    for _ in 0..10_000 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| counter.inc());
+        });
+    }
+    assert_eq!(counter.value(), 10_000);
+    // The other tests of this process run beside this one, so the bound is a loose one.
+    assert!(
+        grown < 32 << 20 && resident() - before < 64 << 20,
+        "grew by {grown} bytes"
+    );
 }
