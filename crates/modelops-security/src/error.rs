@@ -455,3 +455,35 @@ pub enum AuditError {
     #[error("the log has no such entry or size")]
     OutOfRange,
 }
+
+/// Why a signed request was refused. Tell the caller only that it was; the variant is for the operator's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The headers are not those of the profile.
+    #[error("the signature headers are malformed")]
+    Malformed,
+    /// Unknown key, wrong signature, or another method, target or body than was signed.
+    #[error("the signature of the request is wrong")]
+    Signature,
+    /// The signature has expired.
+    #[error("the signature of the request has expired")]
+    Expired,
+    /// The signature was made in the future.
+    #[error("the signature of the request is not valid yet")]
+    NotYet,
+    /// The request was seen before.
+    #[error("the request was sent before")]
+    Replayed,
+    /// There is no room to remember the request, so it is not let through.
+    #[error("too many requests to remember")]
+    Busy,
+}
+
+/// The source of a request must wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("too many failures, retry after {retry_after} s")]
+pub struct Throttled {
+    /// Seconds to wait.
+    pub retry_after: u64,
+}

@@ -8,13 +8,16 @@ mod kernel;
 pub mod keys;
 pub mod quota;
 mod random;
+mod redact;
 pub mod sealed;
 mod secret;
 pub mod sign;
 
 pub use error::{
     ApiKeyError, AuditError, FileError, IssueError, JwkError, JwtError, KeyError, OpenError, QuotaError,
-    RandomError, RangeError, RewrapError, ScopeError, SealError, SignError, TensorError, VerifyError,
+    RandomError, RangeError, RequestError, RewrapError, ScopeError, SealError, SignError, TensorError,
+    Throttled, VerifyError,
 };
 pub use random::{InsecureSeededRandom, SecureRandom, SystemRandom};
+pub use redact::redact;
 pub use secret::Secret;

@@ -1,8 +1,9 @@
 //! API keys: issued once, stored as a peppered hash, refused without telling why too much.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -191,6 +192,44 @@ pub struct ApiKeyRecord {
     pub revoked: bool,
 }
 
+/// Names are uniformly random where they are stored, so their own bytes are the hash; a caller may ask for any name, but decides
+/// nothing about the stored ones.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // The digits are ASCII: multiply, so that every bit of the hash depends on all of them.
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.0 ^= self.0 >> 32;
+        }
+    }
+}
+
+type Records = HashMap<ApiKeyId, ApiKeyRecord, BuildHasherDefault<NameHasher>>;
+
+/// Principals and lists of scopes that many keys share.
+#[derive(Default)]
+struct Shared {
+    principals: HashSet<Arc<str>>,
+    scopes: HashSet<Arc<[Scope]>>,
+}
+
+fn intern<T: ?Sized + Hash + Eq>(known: &mut HashSet<Arc<T>>, value: Arc<T>) -> Arc<T> {
+    if let Some(known) = known.get(&value) {
+        return known.clone();
+    }
+    known.insert(value.clone());
+    value
+}
+
 /// Issues API keys and authenticates callers, from many threads at once.
 ///
 /// A key reads `mo_ENV_ID_SECRETCHECKSUM`. The checksum catches typing errors before anything is looked up, and lets scanners
@@ -216,7 +255,8 @@ pub struct ApiKeyRecord {
 pub struct ApiKeys {
     environment: String,
     peppers: Vec<hmac::Key>,
-    shards: [RwLock<HashMap<ApiKeyId, ApiKeyRecord>>; SHARDS],
+    shards: [RwLock<Records>; SHARDS],
+    shared: Mutex<Shared>,
 }
 
 impl ApiKeys {
@@ -237,6 +277,7 @@ impl ApiKeys {
             environment: environment.to_owned(),
             peppers: vec![hmac::Key::new(hmac::HMAC_SHA256, pepper.expose())],
             shards: std::array::from_fn(|_| RwLock::default()),
+            shared: Mutex::default(),
         })
     }
 
@@ -255,7 +296,11 @@ impl ApiKeys {
     }
 
     /// Puts a stored record back; one of the same name is replaced.
-    pub fn insert(&self, record: ApiKeyRecord) {
+    pub fn insert(&self, mut record: ApiKeyRecord) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        record.principal = intern(&mut shared.principals, record.principal);
+        record.scopes = intern(&mut shared.scopes, record.scopes);
+        drop(shared);
         self.write(record.id).insert(record.id, record);
     }
 
@@ -421,13 +466,13 @@ impl ApiKeys {
         (*checksum == expected).then_some(ApiKeyId(*id))
     }
 
-    fn read(&self, id: ApiKeyId) -> std::sync::RwLockReadGuard<'_, HashMap<ApiKeyId, ApiKeyRecord>> {
+    fn read(&self, id: ApiKeyId) -> std::sync::RwLockReadGuard<'_, Records> {
         self.shards[shard_of(id)]
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, id: ApiKeyId) -> std::sync::RwLockWriteGuard<'_, HashMap<ApiKeyId, ApiKeyRecord>> {
+    fn write(&self, id: ApiKeyId) -> std::sync::RwLockWriteGuard<'_, Records> {
         self.shards[shard_of(id)]
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -9,7 +9,7 @@ use crate::error::OpenError;
 use crate::kernel::chunk::{ChunkCipher, batch_buffer, tag_of};
 use crate::kernel::geometry::{BATCH, CHUNK, MAX_CHUNKS, PREFIX, SEALED_CHUNK, TAG};
 
-/// Opens a sealed stream in constant memory (1 MiB).
+/// Opens a sealed stream in constant memory (256 KiB).
 ///
 /// Every byte it gives is authentic and in its place, but only the end of the stream proves that nothing was cut off:
 /// act on the content once `read` has returned 0. After the first error every later read fails with the same error.

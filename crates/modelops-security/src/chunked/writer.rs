@@ -10,7 +10,7 @@ use crate::kernel::chunk::{ChunkCipher, batch_buffer};
 use crate::kernel::geometry::{BATCH, CHUNK, MAX_CHUNKS, SEALED_CHUNK, TAG};
 use crate::random::SecureRandom;
 
-/// Seals what is written to it into another writer, in constant memory (1 MiB).
+/// Seals what is written to it into another writer, in constant memory (256 KiB).
 ///
 /// Call [`finish`](Self::finish): a stream that was dropped without it lacks its last chunk and is refused as truncated.
 ///

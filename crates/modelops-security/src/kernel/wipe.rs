@@ -9,6 +9,13 @@ use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{Ordering, compiler_fence};
 
+/// Overwrites plain bytes in one sweep that the compiler may not leave out.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    std::hint::black_box(&bytes);
+    compiler_fence(Ordering::SeqCst);
+}
+
 /// A heap cell whose bytes are overwritten with zeros when it is dropped.
 ///
 /// Only for values without heap memory of their own: their destructor does not run.

@@ -89,7 +89,7 @@ impl PasswordKdf {
     }
 
     /// Whether a new slot may use these parameters.
-    fn strong_enough(self) -> bool {
+    pub(crate) fn strong_enough(self) -> bool {
         let floor = match self {
             Self::Argon2id {
                 memory_kib, passes, ..
@@ -106,12 +106,12 @@ impl PasswordKdf {
         floor && self.within_budget()
     }
 
-    fn within_budget(self) -> bool {
+    pub(crate) fn within_budget(self) -> bool {
         self.cost()
             .is_some_and(|(argon2, pbkdf2)| argon2 <= ARGON2_BUDGET && pbkdf2 <= PBKDF2_BUDGET)
     }
 
-    fn derive(self, passphrase: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    pub(crate) fn derive(self, passphrase: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         if !self.within_budget() {
             return Err(KeyError::KdfOutOfRange);
         }

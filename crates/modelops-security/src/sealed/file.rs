@@ -29,7 +29,7 @@ pub struct SealReport {
     pub sealed_len: u64,
 }
 
-/// Seals the file `source` into the new file `destination`, on all cores, in 1 MiB a core.
+/// Seals the file `source` into the new file `destination`, on all cores, in 256 KiB a core.
 ///
 /// The destination appears whole or not at all, synced, readable by its owner alone, and replaces what was there. The source
 /// must be a regular file that nobody writes to meanwhile; for pipes there is [`SealWriter`](super::SealWriter).
@@ -107,7 +107,7 @@ pub fn seal_file(
     })
 }
 
-/// Opens the sealed file `source` into the new file `destination`, on all cores, in 1 MiB a core.
+/// Opens the sealed file `source` into the new file `destination`, on all cores, in 256 KiB a core.
 ///
 /// The destination appears whole, authenticated to its last byte, or not at all; it is synced and readable by its owner alone.
 ///

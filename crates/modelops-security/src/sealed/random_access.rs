@@ -7,8 +7,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use zeroize::Zeroizing;
-
 use super::OpenOptions;
 use super::header::{Header, HeaderInfo, read_header};
 use crate::chunked::InputKey;
@@ -17,6 +15,7 @@ use crate::kernel::chunk::ChunkCipher;
 use crate::kernel::files::read_vectored_at;
 use crate::kernel::geometry::{BATCH, CHUNK, Cut, PREFIX, SEALED_CHUNK, TAG, sealed_offset};
 use crate::kernel::parallel::for_each_batch;
+use crate::kernel::wipe::wipe;
 use crate::keys::KeyProvider;
 
 /// An open sealed file: any range of it, from any number of threads at once.
@@ -89,9 +88,10 @@ impl SealedFile {
         };
         // Only the last chunk is short, so opening it at its place proves the length.
         let last = cut.chunks() - 1;
-        let mut slot = Zeroizing::new([0; SEALED_CHUNK]);
-        sealed.read_batch(last, 1, slot.as_mut_slice())?;
-        Ok(sealed)
+        let mut slot = [0; SEALED_CHUNK];
+        let read = sealed.read_batch(last, 1, &mut slot);
+        wipe(&mut slot);
+        read.map(|_| sealed)
     }
 
     /// Bytes of content.
@@ -119,7 +119,7 @@ impl SealedFile {
     ///
     /// # Complexity
     ///
-    /// O(`out` + 32 KiB) time, no allocation below 1 MiB.
+    /// O(`out` + 32 KiB) time, no allocation below 16 KiB.
     pub fn read_at(&self, out: &mut [u8], offset: u64) -> Result<(), OpenError> {
         let (len, size) = (out.len() as u64, self.len());
         if offset.checked_add(len).is_none_or(|end| end > size) {
@@ -188,10 +188,12 @@ impl SealedFile {
                 self.read_whole(chunk, count, &mut out[..now])?;
                 now
             } else {
-                let mut slot = Zeroizing::new([0; SEALED_CHUNK]);
-                self.read_batch(chunk, 1, slot.as_mut_slice())?;
+                let mut slot = [0; SEALED_CHUNK];
+                let read = self.read_batch(chunk, 1, &mut slot);
                 let now = out.len().min(plain - skip);
                 out[..now].copy_from_slice(&slot[skip..skip + now]);
+                wipe(&mut slot);
+                read?;
                 now
             };
             out = &mut out[now..];

@@ -9,7 +9,7 @@ use crate::error::{OpenError, SealError};
 use crate::keys::KeyProvider;
 use crate::random::SecureRandom;
 
-/// Seals what is written to it, header and all, in constant memory (1 MiB).
+/// Seals what is written to it, header and all, in constant memory (256 KiB).
 ///
 /// Call [`finish`](Self::finish): a stream that was dropped without it is refused as truncated.
 ///
@@ -84,7 +84,7 @@ impl<W: Write> Write for SealWriter<W> {
     }
 }
 
-/// Opens a sealed stream in constant memory (1 MiB).
+/// Opens a sealed stream in constant memory (256 KiB).
 ///
 /// Every byte it gives is authentic and in its place, but only the end proves that nothing was cut off: act on the
 /// content once `read` has returned 0. After the first error every later read fails.

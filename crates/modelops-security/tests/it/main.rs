@@ -3,12 +3,14 @@
 
 mod attacks;
 mod callers;
+mod canary;
 mod data;
 mod errors;
 mod ledgers;
 mod properties;
 mod provenance;
 mod reference;
+mod requests;
 mod sealed;
 #[cfg(feature = "safetensors")]
 mod tensors;
