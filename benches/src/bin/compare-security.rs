@@ -1,3 +1,358 @@
 //! Side-by-side runs of `modelops-security` against its peers.
+//!
+//! Files lie in memory (`/dev/shm` where it is there), so that the disk does not speak. Compare the processor times.
+#![allow(clippy::unwrap_used, reason = "a failed set-up ends the run")]
 
-fn main() {}
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use modelops_benches::{Better, Comparison};
+use modelops_security::auth::{ApiKeyGrant, ApiKeys, Pepper, UnixSeconds};
+use modelops_security::chunked::{self, InputKey, Suite};
+use modelops_security::keys::Keyring;
+use modelops_security::sealed::{OpenOptions, SealOptions, SealedFile, open_file, seal_file};
+use modelops_security::sign::{HashOptions, ModelManifest};
+use modelops_security::{InsecureSeededRandom, SystemRandom};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+
+const MIB: usize = 1 << 20;
+
+fn main() {
+    let mut run = Comparison::from_args("security");
+    in_place(&mut run);
+    in_memory(&mut run);
+    files(&mut run);
+    ranges(&mut run);
+    callers(&mut run);
+    folders(&mut run);
+    run.finish();
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len as u64)
+        .map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u8)
+        .collect()
+}
+
+fn key() -> InputKey {
+    InputKey::new(Suite::Cobblestone256, &[7; 32]).unwrap()
+}
+
+fn in_place(run: &mut Comparison) {
+    let name = "seal 64 MiB in place";
+    if !run.wants(name) {
+        return;
+    }
+    let (mut ours, mut theirs) = (bytes(64 * MIB), bytes(64 * MIB));
+    let raw = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
+    run.case(name)
+        .ours(|| {
+            chunked::seal_in_place(&key(), b"", &mut ours, &mut SystemRandom::new()).unwrap();
+        })
+        .peer("ring 0.17 alone, 16 KiB calls", || {
+            for (i, chunk) in theirs.chunks_mut(16 << 10).enumerate() {
+                let mut nonce = [0; 12];
+                nonce[4..].copy_from_slice(&(i as u64).to_be_bytes());
+                let nonce = Nonce::assume_unique_for_key(nonce);
+                let tag = raw
+                    .seal_in_place_separate_tag(nonce, Aad::empty(), chunk)
+                    .unwrap();
+                black_box(tag.as_ref()[0]);
+            }
+        })
+        .per("byte", 64 * MIB)
+        .rounds(15)
+        .run();
+}
+
+fn in_memory(run: &mut Comparison) {
+    let (seal, open) = (
+        "seal 64 MiB from memory to memory",
+        "open 64 MiB from memory to memory",
+    );
+    if !run.wants(seal) && !run.wants(open) {
+        return;
+    }
+    let message = bytes(64 * MIB);
+    let room = chunked::sealed_len(message.len() as u64).unwrap() as usize;
+    let mut ours = vec![0; room];
+    let (mut stone, mut aged) = (Vec::with_capacity(room + MIB), Vec::with_capacity(room + MIB));
+    let stone_key = cobblestone::Key256::from_bytes(&[7; 32]);
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    run.case(seal)
+        .ours(|| chunked::seal_into(&key(), b"", &message, &mut ours, &mut SystemRandom::new()).unwrap())
+        .peer("cobblestone 0.2", || {
+            stone.clear();
+            let mut writer = cobblestone::EncryptWriter::new(&stone_key, b"", &mut stone);
+            message
+                .chunks(MIB)
+                .for_each(|part| writer.write_all(part).unwrap());
+            writer.finish().unwrap();
+        })
+        .peer("age 0.12 (X25519, ChaCha20-Poly1305)", || {
+            aged.clear();
+            let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+            let mut writer = age::Encryptor::with_recipients(recipients)
+                .unwrap()
+                .wrap_output(&mut aged)
+                .unwrap();
+            message
+                .chunks(MIB)
+                .for_each(|part| writer.write_all(part).unwrap());
+            writer.finish().unwrap();
+        })
+        .per("byte", message.len())
+        .run();
+    chunked::seal_into(&key(), b"", &message, &mut ours, &mut SystemRandom::new()).unwrap();
+    let mut back = vec![0; message.len()];
+    let (mut stone_back, mut age_back) = (vec![0; message.len()], vec![0; message.len()]);
+    if stone.is_empty() || aged.is_empty() {
+        return;
+    }
+    run.case(open)
+        .ours(|| chunked::open_into(&key(), b"", &ours, &mut back).unwrap())
+        .peer("cobblestone 0.2", || {
+            let mut reader = cobblestone::DecryptReader::new(&stone_key, b"", stone.as_slice());
+            reader.read_exact(&mut stone_back).unwrap();
+        })
+        .peer("age 0.12 (X25519, ChaCha20-Poly1305)", || {
+            let decryptor = age::Decryptor::new(aged.as_slice()).unwrap();
+            let mut reader = decryptor
+                .decrypt(std::iter::once(&identity as &dyn age::Identity))
+                .unwrap();
+            reader.read_exact(&mut age_back).unwrap();
+        })
+        .per("byte", message.len())
+        .run();
+}
+
+/// A folder in memory where there is one.
+fn folder() -> tempfile::TempDir {
+    let shm = Path::new("/dev/shm");
+    if shm.is_dir() {
+        tempfile::tempdir_in(shm).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
+}
+
+fn copy(from: &Path, to: &Path, mut each: impl FnMut(&[u8], &mut dyn Write)) -> File {
+    let (mut input, mut output) = (File::open(from).unwrap(), File::create(to).unwrap());
+    let mut buffer = vec![0; MIB];
+    loop {
+        let n = input.read(&mut buffer).unwrap();
+        if n == 0 {
+            return output;
+        }
+        each(&buffer[..n], &mut output);
+    }
+}
+
+fn files(run: &mut Comparison) {
+    let len = 256 * MIB;
+    let (seal, open, two) = (
+        "seal a file of 256 MiB",
+        "open a file of 256 MiB",
+        "seal a file of 256 MiB with two threads",
+    );
+    if ![seal, open, two].iter().any(|name| run.wants(name)) {
+        return;
+    }
+    let dir = folder();
+    let path = |name: &str| -> PathBuf { dir.path().join(name) };
+    let (plain, sealed, stone, aged) = (path("plain"), path("ours"), path("stone"), path("age"));
+    fs::write(&plain, bytes(len)).unwrap();
+    let keyring = Keyring::generate(&mut InsecureSeededRandom::new(1)).unwrap();
+    let one = SealOptions::default().with_threads(NonZeroUsize::MIN);
+    let stone_key = cobblestone::Key256::from_bytes(&[7; 32]);
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    let seal_ours = || drop(seal_file(&plain, &sealed, &keyring, &one, &mut SystemRandom::new()).unwrap());
+    let seal_stone = || {
+        let output = File::create(&stone).unwrap();
+        let mut writer = cobblestone::EncryptWriter::new(&stone_key, b"", output);
+        let mut input = File::open(&plain).unwrap();
+        let mut buffer = vec![0; MIB];
+        while let n @ 1.. = input.read(&mut buffer).unwrap() {
+            writer.write_all(&buffer[..n]).unwrap();
+        }
+        writer.finish().unwrap();
+    };
+    let seal_age = || {
+        let output = File::create(&aged).unwrap();
+        let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+        let mut writer = age::Encryptor::with_recipients(recipients)
+            .unwrap()
+            .wrap_output(output)
+            .unwrap();
+        let mut input = File::open(&plain).unwrap();
+        let mut buffer = vec![0; MIB];
+        while let n @ 1.. = input.read(&mut buffer).unwrap() {
+            writer.write_all(&buffer[..n]).unwrap();
+        }
+        writer.finish().unwrap();
+    };
+    run.case(seal)
+        .ours(seal_ours)
+        .peer("copy, 1 MiB reads and writes", || {
+            drop(copy(&plain, &path("copy"), |part, out| {
+                out.write_all(part).unwrap()
+            }));
+        })
+        .peer("cobblestone 0.2", seal_stone)
+        .peer("age 0.12", seal_age)
+        .per("byte", len)
+        .run();
+    seal_ours();
+    seal_stone();
+    seal_age();
+    let demand = OpenOptions::default().with_threads(NonZeroUsize::MIN);
+    run.case(open)
+        .ours(|| drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap()))
+        .peer("copy, 1 MiB reads and writes", || {
+            drop(copy(&plain, &path("copy"), |part, out| {
+                out.write_all(part).unwrap()
+            }));
+        })
+        .peer("cobblestone 0.2", || {
+            let input = File::open(&stone).unwrap();
+            let mut reader = cobblestone::DecryptReader::new(&stone_key, b"", input);
+            let mut output = File::create(path("back-stone")).unwrap();
+            let mut buffer = vec![0; MIB];
+            while let n @ 1.. = reader.read(&mut buffer).unwrap() {
+                output.write_all(&buffer[..n]).unwrap();
+            }
+        })
+        .peer("age 0.12", || {
+            let decryptor = age::Decryptor::new(File::open(&aged).unwrap()).unwrap();
+            let mut reader = decryptor
+                .decrypt(std::iter::once(&identity as &dyn age::Identity))
+                .unwrap();
+            let mut output = File::create(path("back-age")).unwrap();
+            let mut buffer = vec![0; MIB];
+            while let n @ 1.. = reader.read(&mut buffer).unwrap() {
+                output.write_all(&buffer[..n]).unwrap();
+            }
+        })
+        .per("byte", len)
+        .run();
+    let both = SealOptions::default().with_threads(NonZeroUsize::new(2).unwrap());
+    run.case(two)
+        .ours(|| drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap()))
+        .peer("ours with one thread", seal_ours)
+        .per("byte", len)
+        .run();
+}
+
+fn ranges(run: &mut Comparison) {
+    let (small, large) = (
+        "read 4 KiB at random from a sealed file",
+        "read 1 MiB at random from a sealed file",
+    );
+    if !run.wants(small) && !run.wants(large) {
+        return;
+    }
+    let len = 256 * MIB;
+    let dir = folder();
+    let (plain, sealed) = (dir.path().join("plain"), dir.path().join("sealed"));
+    fs::write(&plain, bytes(len)).unwrap();
+    let keyring = Keyring::generate(&mut InsecureSeededRandom::new(1)).unwrap();
+    seal_file(
+        &plain,
+        &sealed,
+        &keyring,
+        &SealOptions::default(),
+        &mut SystemRandom::new(),
+    )
+    .unwrap();
+    let file = SealedFile::open(&sealed, &keyring, &OpenOptions::default()).unwrap();
+    let raw = File::open(&plain).unwrap();
+    for (name, size, reads) in [(small, 4096, 20_000), (large, MIB, 500)] {
+        // One permutation of the places, the same for both.
+        let place = |i: usize| ((i * 7_919) % (len / size) * size) as u64;
+        run.case(name)
+            .ours(|| {
+                let mut out = vec![0; size];
+                let sum = |i| {
+                    file.read_at(&mut out, place(i)).unwrap();
+                    u64::from(out[size / 2])
+                };
+                (0..reads).map(sum).sum::<u64>()
+            })
+            .peer("pread of a plain file", || {
+                let mut out = vec![0; size];
+                let sum = |i| {
+                    raw.read_exact_at(&mut out, place(i)).unwrap();
+                    u64::from(out[size / 2])
+                };
+                (0..reads).map(sum).sum::<u64>()
+            })
+            .agree(|ours, theirs| ours == theirs)
+            .per("read", reads)
+            .run();
+    }
+}
+
+fn callers(run: &mut Comparison) {
+    let name = "authenticate an API key among a million";
+    if !run.wants(name) {
+        return;
+    }
+    let mut random = InsecureSeededRandom::new(1);
+    let now = UnixSeconds(1_700_000_000);
+    let keys = ApiKeys::new("live", &Pepper::generate(&mut random).unwrap()).unwrap();
+    let grant = ApiKeyGrant::new("principal");
+    let issue = |_| {
+        keys.issue(&grant, now, &mut random)
+            .unwrap()
+            .token
+            .expose()
+            .clone()
+    };
+    let tokens: Vec<String> = (0..1_000_000).map(issue).collect();
+    let pepper = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[1; 32]);
+    let token = |i: usize| tokens[i * 7_919 % tokens.len()].as_bytes();
+    run.case(name)
+        .ours(|| {
+            let known = |i: &usize| keys.authenticate(&tokens[i * 7_919 % tokens.len()], now).is_ok();
+            (0..1_000_000).filter(known).count()
+        })
+        .peer("HMAC-SHA-256 of the token alone, ring 0.17", || {
+            (0..1_000_000)
+                .filter(|i| ring::hmac::sign(&pepper, token(*i)).as_ref()[0] < u8::MAX || *i > 0)
+                .count()
+        })
+        .per("key", tokens.len())
+        .value("keys accepted", "keys", Better::Higher, |n| *n as f64)
+        .run();
+}
+
+fn folders(run: &mut Comparison) {
+    let name = "hash a model folder of two files of 256 MiB";
+    if !run.wants(name) {
+        return;
+    }
+    let dir = folder();
+    for file in ["a", "b"] {
+        fs::write(dir.path().join(file), bytes(256 * MIB)).unwrap();
+    }
+    let folder = dir.path().to_str().unwrap();
+    run.case(name)
+        .ours(|| {
+            let manifest = ModelManifest::of_folder(dir.path(), &HashOptions::default()).unwrap();
+            manifest
+                .resources()
+                .iter()
+                .map(|r| u64::from(r.sha256[0]))
+                .sum::<u64>()
+        })
+        .python("model-signing 1.1.1", "hash_folder.py", &[folder])
+        .agree(|ours, theirs| ours == theirs)
+        .per("byte", 512 * MIB)
+        .run();
+}
