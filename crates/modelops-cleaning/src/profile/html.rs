@@ -30,6 +30,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } tr:last-ch
 .top { font-size: .85rem; } .top div { position: relative; padding: .1rem .4rem; margin-bottom: 2px; display: flex; justify-content: space-between; gap: 1rem; }
 .top div i { position: absolute; inset: 0 auto 0 0; background: var(--bar); opacity: .22; border-radius: 3px; }
 .top span { position: relative; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.top span + span { flex: none; }
 ";
 
 pub(super) fn page(title: &str, profile: &Profile, ledger: &Ledger) -> String {
