@@ -110,7 +110,7 @@ fn prune_graph(
     let strengths = node_strengths(&graph, Strength::Total, |weight| *weight)?;
     let mean = strengths[..features.len()].iter().sum::<f64>() / features.len() as f64;
     let pruner =
-        NodePruner::new(Threshold::Below(0.5 * mean)).with_connectivity(Connectivity::Terminals(classes));
+        NodePruner::new(Threshold::Below(0.75 * mean)).with_connectivity(Connectivity::Terminals(classes));
     let pruned = pruner.prune(&graph, |weight| *weight)?;
 
     let label = |_, name: &&str| (*name).to_owned();
