@@ -2,6 +2,7 @@
 
 mod bound;
 mod catalogue;
+mod certificate;
 mod divide;
 mod error;
 mod fleet;
@@ -9,6 +10,7 @@ mod greedy;
 mod kernel;
 mod knapsack;
 mod ledger;
+mod patterns;
 mod plan;
 mod reject;
 mod replay;
@@ -24,12 +26,14 @@ mod workload;
 
 pub use bound::{Bound, Limit};
 pub use catalogue::{Catalogue, Model, ModelVariant};
+pub use certificate::Certificate;
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{FleetError, LedgerError, ResourceError, SolveError, TraceError, WorkloadError};
 pub use fleet::{Device, Fleet, Node};
 pub use greedy::{Greedy, Order, TieBreak};
 pub use knapsack::{BoundedSelection, Copies, Selection, bounded_knapsack, knapsack};
 pub use ledger::{Ledger, Mark, Ticket};
+pub use patterns::Prices;
 pub use plan::{Binding, Plan, Rejected};
 pub use reject::Rejection;
 pub use replay::{Event, LoadPoint, Replay};

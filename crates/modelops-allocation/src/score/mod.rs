@@ -1,10 +1,12 @@
 //! How good is it to place this here: the one point where policies differ.
 
+mod bid_price;
 mod dot_product;
 mod fit;
 mod fragmentation;
 mod packing;
 
+pub use bid_price::BidPrice;
 pub use dot_product::DotProduct;
 pub use fit::{BestFit, FirstFit, WorstFit};
 pub use fragmentation::{FragmentationGradient, Quantum};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use modelops_allocation::score::{
-    BestFit, Clustering, DotProduct, FirstFit, FragmentationGradient, Packing, Score,
+    BestFit, BidPrice, Clustering, DotProduct, FirstFit, FragmentationGradient, Packing, Score,
 };
 use modelops_allocation::trace::{arrivals, openb_nodes, openb_pods};
-use modelops_allocation::{Event, Fleet, Greedy, Replay, Request, TieBreak};
+use modelops_allocation::{Certificate, Event, Fleet, Greedy, Prices, Replay, Request, TieBreak, Workload};
 use modelops_testkit::{data_dir, tolerance};
 
 const SEEDS: std::ops::Range<u64> = 42..52;
@@ -126,4 +126,70 @@ fn published_table_gpushare40() {
 #[ignore = "needs MODELOPS_DATA"]
 fn published_table_multigpu20() {
     reproduce("multigpu20");
+}
+
+/// The bid price is nowhere more than 0.1 points below the fragmentation gradient, and above 95.70 % on the default trace.
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn bid_price_beats_the_gradient() {
+    for workload in ["default", "cpu100", "gpushare40", "multigpu20"] {
+        let (fleet, pods) = read(workload);
+        let base = FragmentationGradient::new(&pods);
+        let policy = |seed| (TieBreak::Permuted(seed), ["cpu_milli"]);
+        let gradient = mean(&fleet, &pods, |seed| {
+            Greedy::new(base.clone())
+                .with_ties(policy(seed).0)
+                .with_scored(policy(seed).1)
+        });
+        let prices = Prices::fit(&pods);
+        let bid = mean(&fleet, &pods, |seed| {
+            let score = BidPrice::new(base.clone(), prices.clone());
+            Greedy::new(score)
+                .with_ties(policy(seed).0)
+                .with_scored(policy(seed).1)
+        });
+        println!("{workload:>12} gradient {gradient:.2} bid price {bid:.2}");
+        assert!(bid >= gradient - 0.1, "{workload}");
+        assert!(workload != "default" || bid >= 95.70);
+    }
+}
+
+/// The certificate of everything that arrived at 130 % load: 99.90 % free, 96.48 % with what was admitted kept.
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn certificates_of_the_default_trace() {
+    let (fleet, pods) = read("default");
+    let order = arrivals(&fleet, &pods, 1300, 42);
+    let events: Vec<Event> = order
+        .iter()
+        .zip(0..)
+        .map(|(request, id)| Event::Arrive {
+            request: *request,
+            id,
+        })
+        .collect();
+    let policy = Greedy::new(FragmentationGradient::new(&pods)).with_scored(["cpu_milli"]);
+    let replay = Replay::run(&fleet, &policy.with_ties(TieBreak::Permuted(42)), &pods, &events);
+    let mut arrived = vec![0_u32; pods.len()];
+    order.iter().for_each(|i| arrived[*i] += 1);
+    let kept: Vec<u32> = arrived
+        .iter()
+        .enumerate()
+        .map(|(i, n)| n - u32::try_from(replay.rejected_of(i)).unwrap())
+        .collect();
+    let requests = pods
+        .into_iter()
+        .zip(&arrived)
+        .map(|(pod, n)| pod.with_replicas(*n))
+        .collect();
+    let work = Workload::try_new(requests).unwrap();
+    let capacity = 1000.0 * fleet.devices() as f64;
+    let percent = |bound: u64| 100.0 * bound as f64 / capacity;
+    let free = percent(Certificate::fit(&fleet, &work).verify(&fleet, &work));
+    let proof = Certificate::fit_keeping(&fleet, &work, &kept);
+    let keeping = percent(proof.verify_keeping(&fleet, &work, &kept));
+    let allocated = percent(replay.points().last().unwrap().allocated);
+    println!("allocated {allocated:.3} %, bound with that kept {keeping:.3} %, free {free:.3} %");
+    assert!(allocated <= keeping && keeping <= free && free <= 100.0);
+    assert!(free <= 99.92 && keeping <= 96.7);
 }

@@ -1,8 +1,11 @@
 //! The laws of a plan, for every policy.
 
-use modelops_allocation::score::{BestFit, DotProduct, FirstFit, Score, WorstFit};
+use modelops_allocation::score::{
+    BestFit, BidPrice, Clustering, DotProduct, FirstFit, FragmentationGradient, Packing, Score, WorstFit,
+};
 use modelops_allocation::{
-    Fleet, Greedy, Ledger, Node, Order, Plan, Rejection, Request, Resources, TieBreak, Workload,
+    Certificate, Fleet, Greedy, Ledger, Node, Order, Plan, Prices, Rejection, Request, Resources, TieBreak,
+    Workload,
 };
 use modelops_testkit::allocation::packing_by_trial;
 use proptest::prelude::*;
@@ -23,11 +26,19 @@ fn plans(fleet: &Fleet, work: &Workload) -> Vec<Plan> {
         }
     }
     let mut plans = Vec::new();
+    // Fitted prices take a while; any prices must keep the laws.
+    static PRICES: std::sync::LazyLock<Prices> = std::sync::LazyLock::new(|| Prices::fit(&[]));
+    let prices = &*PRICES;
     each(fleet, work, FirstFit, &mut plans);
     each(fleet, work, BestFit::default(), &mut plans);
     each(fleet, work, WorstFit, &mut plans);
     each(fleet, work, DotProduct::aligned(), &mut plans);
     each(fleet, work, DotProduct::opposed(10_000), &mut plans);
+    each(fleet, work, Packing, &mut plans);
+    each(fleet, work, Clustering, &mut plans);
+    let gradient = FragmentationGradient::new(work.requests());
+    each(fleet, work, gradient.clone(), &mut plans);
+    each(fleet, work, BidPrice::new(gradient, prices.clone()), &mut plans);
     plans
 }
 
@@ -116,6 +127,29 @@ proptest! {
         for rejected in plan.rejected() {
             let request = &work.requests()[rejected.request];
             check_reason(&fleet, request, &rejected.reason);
+        }
+    }
+}
+
+proptest! {
+    // Fitting takes thousands of rounds.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A certificate bounds every plan, whatever its prices are, and says the same when it is read back.
+    #[test]
+    fn certificates_bound_every_plan(fleet in fleets(), work in workloads(), prices in prop::collection::btree_map(1..1000_u32, 0..50_000_000_u64, 0..5)) {
+        let fitted = Certificate::fit(&fleet, &work);
+        let text = serde_json::to_string(&fitted).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Certificate>(&text).unwrap(), &fitted);
+        let forged: Certificate = serde_json::from_str(&serde_json::to_string(&prices).unwrap()).unwrap();
+        for plan in plans(&fleet, &work).iter().step_by(7) {
+            let mut kept = vec![0; work.requests().len()];
+            plan.bindings().iter().for_each(|binding| kept[binding.request] += 1);
+            for proof in [&fitted, &forged] {
+                prop_assert!(plan.value() <= proof.verify(&fleet, &work));
+                let keeping = proof.verify_keeping(&fleet, &work, &kept);
+                prop_assert!(plan.value() <= keeping && keeping <= proof.verify(&fleet, &work));
+            }
         }
     }
 }
