@@ -3,30 +3,9 @@
 use crate::gradient_check::check_dimension;
 use crate::gradient_descent::{not_negative, positive};
 use crate::kernel::vector::max_norm;
+use crate::rule::{Rule, State};
 use crate::solution::{Observer, Tracker, unobserved};
 use crate::{Differentiable, OptimizationError, Progress, Solution, Termination};
-
-/// How a gradient becomes a step; η is the learning rate, g the gradient and t the step number from 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Rule {
-    /// v ← μ v + g; x ← x − η v, or x ← x − η (g + μ v) with Nesterov.
-    Sgd {
-        /// μ, from 0 to below 1.
-        momentum: f64,
-        /// Whether to look ahead.
-        nesterov: bool,
-    },
-    /// m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; x ← x − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
-    Adam {
-        /// β₁, from 0 to below 1.
-        beta1: f64,
-        /// β₂, from 0 to below 1.
-        beta2: f64,
-        /// ε, above 0.
-        epsilon: f64,
-    },
-}
 
 /// First-order descent by a [`Rule`] that adapts the step of each coordinate.
 ///
@@ -81,6 +60,31 @@ impl FirstOrder {
                 beta1: 0.9,
                 beta2: 0.999,
                 epsilon: 1e-8,
+            },
+            learning_rate,
+        )
+    }
+
+    /// `AdamW`: Adam with a decay of the parameters (0.01 of the learning rate a step) that the gradient's scale does not touch.
+    #[must_use]
+    pub fn adam_w(learning_rate: f64) -> Self {
+        let rule = Rule::AdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+        };
+        Self::new(rule, learning_rate)
+    }
+
+    /// Lion with β₁ = 0.9, β₂ = 0.99 and no decay; it wants a third to a tenth of Adam's learning rate.
+    #[must_use]
+    pub fn lion(learning_rate: f64) -> Self {
+        Self::new(
+            Rule::Lion {
+                beta1: 0.9,
+                beta2: 0.99,
+                weight_decay: 0.0,
             },
             learning_rate,
         )
@@ -147,12 +151,12 @@ impl FirstOrder {
             return Err(OptimizationError::NonFiniteObjective);
         }
         let mut tracker = Tracker::new(&x, value, gradient_norm);
-        let mut state = State::new(x.len());
+        let mut state = State::new(self.rule, x.len());
         for iteration in 0..self.max_iterations {
             if gradient_norm <= self.tolerance * value.abs().max(1.0) {
                 return Ok(tracker.finish(iteration, Termination::GradientTolerance));
             }
-            state.step(self.rule, self.learning_rate, &gradient, &mut x);
+            state.step(self.learning_rate, &gradient, &mut x);
             value = objective.value_and_gradient(&x, &mut gradient);
             gradient_norm = max_norm(&gradient);
             tracker.evaluations.gradients += 1;
@@ -188,76 +192,6 @@ impl FirstOrder {
     fn validate(&self) -> Result<(), OptimizationError> {
         positive("learning_rate", self.learning_rate)?;
         not_negative("tolerance", self.tolerance)?;
-        match self.rule {
-            Rule::Sgd { momentum, .. } => share("momentum", momentum),
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-            } => {
-                share("beta1", beta1)?;
-                share("beta2", beta2)?;
-                positive("epsilon", epsilon)
-            }
-        }
-    }
-}
-
-/// Refuses a value outside [0, 1).
-fn share(name: &'static str, value: f64) -> Result<(), OptimizationError> {
-    if (0.0..1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(OptimizationError::InvalidHyperparameter {
-        name,
-        value,
-        requirement: "at least 0 and below 1",
-    })
-}
-
-/// The running means of one run.
-struct State {
-    first: Vec<f64>,
-    second: Vec<f64>,
-    step: i32,
-}
-
-impl State {
-    fn new(dim: usize) -> Self {
-        Self {
-            first: vec![0.0; dim],
-            second: vec![0.0; dim],
-            step: 0,
-        }
-    }
-
-    fn step(&mut self, rule: Rule, rate: f64, gradient: &[f64], x: &mut [f64]) {
-        self.step = self.step.saturating_add(1);
-        match rule {
-            Rule::Sgd { momentum, nesterov } => {
-                for ((x, g), v) in x.iter_mut().zip(gradient).zip(&mut self.first) {
-                    *v = momentum * *v + g;
-                    *x -= rate * if nesterov { g + momentum * *v } else { *v };
-                }
-            }
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-            } => {
-                let first_bias = 1.0 - beta1.powi(self.step);
-                let second_bias = 1.0 - beta2.powi(self.step);
-                for (((x, g), m), v) in x
-                    .iter_mut()
-                    .zip(gradient)
-                    .zip(&mut self.first)
-                    .zip(&mut self.second)
-                {
-                    *m = beta1 * *m + (1.0 - beta1) * g;
-                    *v = beta2 * *v + (1.0 - beta2) * g * g;
-                    *x -= rate * (*m / first_bias) / ((*v / second_bias).sqrt() + epsilon);
-                }
-            }
-        }
+        self.rule.validate()
     }
 }

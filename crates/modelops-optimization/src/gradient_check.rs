@@ -31,8 +31,8 @@ impl GradientCheck {
 /// Use it in a test of every hand-written gradient, at a point that is neither an optimum nor a kink. The difference is
 /// Ridders' extrapolation, so that the comparison is good to about 1e-9 of the gradient's size where the value is smooth.
 ///
-/// **Formula**: eᵢ = |gᵢ − dᵢ| / max(|gᵢ|, |dᵢ|, s), where dᵢ is the difference quotient and
-/// s = 1e-6 · maxⱼ |dⱼ| keeps rounding in a vanishing coordinate from looking like a mistake.
+/// **Formula**: eᵢ = (|gᵢ − dᵢ| − ρᵢ) / max(|gᵢ|, |dᵢ|, s), at least 0, where dᵢ is the difference quotient. The rounding of the
+/// value over the step, ρᵢ, and s = 1e-6 · maxⱼ |dⱼ| keep rounding in a vanishing coordinate from looking like a mistake.
 ///
 /// **Complexity**: up to 14 values per coordinate.
 ///
@@ -70,17 +70,18 @@ pub fn check_gradient<O: Differentiable + ?Sized>(
         return Err(OptimizationError::NonFiniteObjective);
     }
     let mut point = x.to_vec();
-    let numeric: Vec<f64> = (0..x.len())
+    let differences: Vec<(f64, f64)> = (0..x.len())
         .map(|index| {
             let centre = x[index];
-            let derivative = ridders(centre, |shifted| {
+            let difference = ridders(centre, |shifted| {
                 point[index] = shifted;
                 objective.value(&point)
             });
             point[index] = centre;
-            derivative
+            difference
         })
         .collect();
+    let (numeric, rounding): (Vec<f64>, Vec<f64>) = differences.into_iter().unzip();
     let floor = 1e-6
         * numeric
             .iter()
@@ -88,13 +89,18 @@ pub fn check_gradient<O: Differentiable + ?Sized>(
             .fold(0.0, |m: f64, d| m.max(d.abs()));
     let relative_errors: Vec<f64> = analytic
         .iter()
-        .zip(&numeric)
-        .map(|(g, d)| {
+        .zip(numeric.iter().zip(&rounding))
+        .map(|(g, (d, rounding))| {
             let scale = g.abs().max(d.abs()).max(floor);
-            if scale > 0.0 { (g - d).abs() / scale } else { 0.0 }
+            if scale > 0.0 {
+                ((g - d).abs() - rounding).max(0.0) / scale
+            } else {
+                0.0
+            }
         })
         // A difference that is NaN cannot vouch for anything.
-        .map(|error| if error.is_nan() { f64::INFINITY } else { error })
+        .zip(&numeric)
+        .map(|(error, d)| if d.is_nan() { f64::INFINITY } else { error })
         .collect();
     let worst_index = (0..x.len()).fold(0, |worst, i| {
         if relative_errors[i] > relative_errors[worst] {
@@ -134,16 +140,18 @@ pub(crate) fn check_dimension(dim: usize, x: &[f64]) -> Result<(), OptimizationE
     }
 }
 
-/// Central differences with steps shrunk by 1.8 and extrapolated to zero; keeps the estimate of least error.
-fn ridders(centre: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+/// Central differences with steps shrunk by 1.8 and extrapolated to zero: the estimate of least error, and the rounding in it.
+fn ridders(centre: f64, mut f: impl FnMut(f64) -> f64) -> (f64, f64) {
     const ROWS: usize = 7;
     const SHRINK: f64 = 1.8;
     let mut table = [[0.0; ROWS]; ROWS];
     let mut step = 0.02 * centre.abs().max(0.1);
-    let (mut best, mut best_error) = (f64::NAN, f64::INFINITY);
+    let (mut best, mut best_error, mut rounding) = (f64::NAN, f64::INFINITY, 0.0);
     for i in 0..ROWS {
         let (up, down) = (centre + step, centre - step);
-        table[i][0] = (f(up) - f(down)) / (up - down);
+        let (above, below) = (f(up), f(down));
+        table[i][0] = (above - below) / (up - down);
+        let noise = 4.0 * f64::EPSILON * (above.abs() + below.abs()) / (up - down);
         step /= SHRINK;
         let mut factor = 1.0;
         for j in 1..=i {
@@ -155,8 +163,9 @@ fn ridders(centre: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
             if error <= best_error {
                 best_error = error;
                 best = table[i][j];
+                rounding = noise;
             }
         }
     }
-    best
+    (best, rounding)
 }

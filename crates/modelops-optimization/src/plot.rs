@@ -180,19 +180,23 @@ impl LinePlot {
         );
     }
 
+    /// Names in the line of the title, from the right, where they cover no point.
     fn legend(&self, svg: &mut String) {
-        for (index, series) in self.series.iter().enumerate() {
-            let y = TOP + 14.0 + 18.0 * index as f64;
+        let mut right = WIDTH - RIGHT;
+        for (index, series) in self.series.iter().enumerate().rev() {
             let _ = writeln!(
                 svg,
-                r#"<rect x="{:.1}" y="{:.1}" width="14" height="4" fill="{}"/><text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
-                WIDTH - RIGHT - 22.0,
-                y - 6.0,
-                COLOURS[index % COLOURS.len()],
-                WIDTH - RIGHT - 28.0,
-                y,
+                r#"<text x="{right:.1}" y="26" text-anchor="end">{}</text>"#,
                 escaped(&series.name)
             );
+            // Seven units a letter is a little more than a sans-serif of this size takes.
+            right -= 7.0 * series.name.chars().count() as f64 + 20.0;
+            let _ = writeln!(
+                svg,
+                r#"<rect x="{right:.1}" y="20" width="14" height="4" fill="{}"/>"#,
+                COLOURS[index % COLOURS.len()]
+            );
+            right -= 16.0;
         }
     }
 }

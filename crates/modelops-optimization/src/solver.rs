@@ -1,7 +1,7 @@
 //! The choice of a solver, for the models that need one.
 
 use crate::solution::Observer;
-use crate::{Differentiable, FirstOrder, GradientDescent, OptimizationError, Solution};
+use crate::{Differentiable, FirstOrder, GradientDescent, Lbfgs, OptimizationError, Solution};
 
 /// Any of the solvers, so that a model can be told which one to use.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub enum Solver {
     GradientDescent(GradientDescent),
     /// An adaptive first-order rule.
     FirstOrder(FirstOrder),
+    /// Limited-memory BFGS.
+    Lbfgs(Lbfgs),
 }
 
 impl Solver {
@@ -28,6 +30,7 @@ impl Solver {
         match self {
             Self::GradientDescent(solver) => solver.minimize_observed(objective, x0, observer),
             Self::FirstOrder(solver) => solver.minimize_observed(objective, x0, observer),
+            Self::Lbfgs(solver) => solver.minimize_observed(objective, x0, observer),
         }
     }
 }
@@ -41,5 +44,11 @@ impl From<GradientDescent> for Solver {
 impl From<FirstOrder> for Solver {
     fn from(solver: FirstOrder) -> Self {
         Self::FirstOrder(solver)
+    }
+}
+
+impl From<Lbfgs> for Solver {
+    fn from(solver: Lbfgs) -> Self {
+        Self::Lbfgs(solver)
     }
 }

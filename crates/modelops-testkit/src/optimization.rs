@@ -2,6 +2,10 @@
 //!
 //! Slow and plain on purpose: what they compute is read off the formula.
 
+pub mod dual;
+pub mod more_garbow_hillstrom;
+pub mod nist;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -8,7 +8,7 @@ use crate::kernel::vector::dot;
 use crate::model::softmax::largest_eigenvalue_with_intercept;
 use crate::solution::{Observer, unobserved};
 use crate::table::{check_finite, check_shape, contiguous_rows, entries};
-use crate::{Differentiable, GradientDescent, Momentum, Objective, OptimizationError, Solution, Solver};
+use crate::{Differentiable, Lbfgs, Objective, OptimizationError, Solution, Solver};
 
 /// Logistic regression: the probability that a row's label is true.
 ///
@@ -41,12 +41,9 @@ pub struct LogisticRegression {
 
 impl Default for LogisticRegression {
     fn default() -> Self {
-        let solver = GradientDescent::new()
-            .with_momentum(Momentum::Nesterov)
-            .with_tolerance(1e-6);
         Self {
             l2: 0.0,
-            solver: solver.into(),
+            solver: Lbfgs::new().into(),
         }
     }
 }

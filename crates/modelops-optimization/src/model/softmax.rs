@@ -9,7 +9,7 @@ use crate::kernel::softmax::{cross_entropy_gradient, to_probabilities};
 use crate::kernel::vector::dot;
 use crate::solution::{Observer, unobserved};
 use crate::table::{check_finite, check_shape, contiguous_rows, entries};
-use crate::{Differentiable, GradientDescent, Momentum, Objective, OptimizationError, Solution, Solver};
+use crate::{Differentiable, Lbfgs, Objective, OptimizationError, Solution, Solver};
 
 /// Softmax regression (multinomial logistic regression): a linear classifier with probabilities.
 ///
@@ -46,12 +46,9 @@ pub struct SoftmaxRegression {
 
 impl Default for SoftmaxRegression {
     fn default() -> Self {
-        let solver = GradientDescent::new()
-            .with_momentum(Momentum::Nesterov)
-            .with_tolerance(1e-6);
         Self {
             l2: 0.0,
-            solver: solver.into(),
+            solver: Lbfgs::new().into(),
         }
     }
 }
@@ -70,7 +67,7 @@ impl SoftmaxRegression {
         self
     }
 
-    /// Sets the solver, for instance a [`GradientDescent`] with a learning rate of one's own.
+    /// Sets the solver, for instance a [`GradientDescent`](crate::GradientDescent) with a learning rate of one's own.
     #[must_use]
     pub fn with_solver(mut self, solver: impl Into<Solver>) -> Self {
         self.solver = solver.into();

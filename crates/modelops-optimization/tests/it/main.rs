@@ -1,7 +1,9 @@
 //! The tests of this crate, as one binary.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod data;
 mod errors;
 mod properties;
 mod reference;
 mod search;
+mod suites;

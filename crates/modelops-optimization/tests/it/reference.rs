@@ -1,8 +1,8 @@
 //! Values from elsewhere; their origin is in tests/data/README.md.
 
 use modelops_optimization::{
-    FirstOrder, FnObjective, GradientDescent, LinearRegression, LogisticRegression, Momentum,
-    SoftmaxRegression,
+    Differentiable, FirstOrder, FnObjective, GradientDescent, LinearRegression, LogisticRegression, Momentum,
+    Rule, SoftmaxRegression,
 };
 use modelops_testkit::tolerance::{REORDERED_SUM, SOLVED, close};
 use ndarray::{Array1, Array2};
@@ -86,17 +86,108 @@ fn logistic_and_softmax_as_scikit_learn() {
 }
 
 #[test]
-fn adam_takes_the_steps_of_its_paper() {
+fn every_rule_takes_the_steps_of_its_paper() {
     let bowl = FnObjective::new(2, |x, g| {
         g[0] = 2.0 * x[0];
         g[1] = 20.0 * x[1];
         x[0] * x[0] + 10.0 * x[1] * x[1]
     });
-    let solution = FirstOrder::adam(0.1)
-        .with_max_iterations(10)
-        .minimize(&bowl, &[1.0, 1.0])
-        .unwrap();
-    agree(solution.x, &ADAM_AFTER_TEN, REORDERED_SUM);
+    let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
+    let traces: [(Rule, f64, usize, [f64; 2]); 9] = [
+        (
+            Rule::Sgd {
+                momentum: 0.9,
+                nesterov: false,
+            },
+            0.01,
+            10,
+            [0.30711976110115324, 0.0043998706],
+        ),
+        (
+            Rule::Sgd {
+                momentum: 0.9,
+                nesterov: true,
+            },
+            0.01,
+            10,
+            [0.26314859347806036, 0.05136073566290182],
+        ),
+        (
+            Rule::AdaGrad { epsilon },
+            0.1,
+            10,
+            [0.5537312016009917, 0.5537312004775913],
+        ),
+        (
+            Rule::RmsProp { decay: 0.9, epsilon },
+            0.1,
+            10,
+            [0.032117081216015184, 0.03211707872482441],
+        ),
+        (
+            Rule::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            },
+            0.1,
+            10,
+            [0.0762491556069111, 0.07624915109535246],
+        ),
+        (
+            Rule::AdamW {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay: 0.01,
+            },
+            0.1,
+            10,
+            [0.07169549708798548, 0.07169549260006543],
+        ),
+        (
+            Rule::AmsGrad {
+                beta1,
+                beta2,
+                epsilon,
+            },
+            0.1,
+            30,
+            [-0.033985929481835396, -0.03398592479191198],
+        ),
+        (
+            Rule::NAdam {
+                beta1,
+                beta2,
+                epsilon,
+            },
+            0.1,
+            10,
+            [0.06136409454360429, 0.061364090320584604],
+        ),
+        (
+            Rule::Lion {
+                beta1,
+                beta2: 0.99,
+                weight_decay: 0.1,
+            },
+            0.03,
+            10,
+            [0.6744195464380851, 0.6744195464380851],
+        ),
+    ];
+    for (rule, rate, steps, expected) in traces {
+        let path = std::cell::RefCell::new(Vec::new());
+        let watched = FnObjective::new(2, |x, g| {
+            path.borrow_mut().push(x.to_vec());
+            bowl.value_and_gradient(x, g)
+        });
+        FirstOrder::new(rule, rate)
+            .with_max_iterations(steps)
+            .with_tolerance(0.0)
+            .minimize(&watched, &[1.0, 1.0])
+            .unwrap();
+        // The solution is the best point; the trace is about the last.
+        agree(path.borrow().last().unwrap().clone(), &expected, REORDERED_SUM);
+    }
 }
-
-const ADAM_AFTER_TEN: [f64; 2] = [0.0762491556069111, 0.07624915109535246];
