@@ -6,5 +6,6 @@
 pub(crate) mod fused;
 pub(crate) mod gram;
 pub(crate) mod logistic;
+pub(crate) mod mixture;
 pub(crate) mod softmax;
 pub(crate) mod vector;

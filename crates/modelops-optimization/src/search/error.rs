@@ -1,5 +1,7 @@
 //! Why a space or a study refuses.
 
+use super::journal::JournalError;
+
 /// A search space is not well formed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -121,7 +123,7 @@ pub enum StudyError {
     /// A study needs at least one direction.
     #[error("a study needs at least one direction")]
     NoDirections,
-    /// Values set by hand do not fit the space.
+    /// The journal cannot be read or written; the study is as it was.
     #[error(transparent)]
-    Parameter(#[from] ParameterError),
+    Journal(#[from] JournalError),
 }

@@ -37,6 +37,14 @@ impl Parameters {
         }
     }
 
+    /// Keeps the numbers as they were stored.
+    pub(crate) fn from_stored(space: &SearchSpace, numbers: Box<[f64]>) -> Self {
+        Self {
+            space: space.clone(),
+            numbers,
+        }
+    }
+
     /// The values given by name; every parameter whose condition holds must be among them.
     ///
     /// # Errors

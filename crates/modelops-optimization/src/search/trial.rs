@@ -100,6 +100,14 @@ impl Trial {
         self.reason.as_deref()
     }
 
+    /// Keeps an intermediate value, in the order of the steps; a step reported twice keeps its last value.
+    pub(crate) fn note(&mut self, step: u64, value: f64) {
+        match self.intermediate.binary_search_by_key(&step, |(s, _)| *s) {
+            Ok(at) => self.intermediate[at].1 = value,
+            Err(at) => self.intermediate.insert(at, (step, value)),
+        }
+    }
+
     pub(crate) fn finished(&self) -> bool {
         self.state != TrialState::Running
     }

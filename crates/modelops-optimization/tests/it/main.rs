@@ -3,6 +3,7 @@
 
 mod data;
 mod errors;
+mod journal;
 mod properties;
 mod reference;
 mod search;

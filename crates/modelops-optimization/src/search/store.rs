@@ -1,0 +1,258 @@
+//! A study and its journal kept in step.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::StudyError;
+use super::journal::{Journal, JournalError, Locked};
+use super::parameters::Parameters;
+use super::record::{NewTrial, REASON, Record, StoredParameter};
+use super::study::Study;
+use super::trial::{Trial, TrialState};
+
+/// The journal of a study, and which of its lines are the study's.
+#[derive(Debug)]
+pub(crate) struct Store {
+    journal: Journal,
+    pub(crate) book: Book,
+}
+
+/// Ids as the journal counts them.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// Studies seen.
+    studies: usize,
+    /// This study's id.
+    study: Option<usize>,
+    /// For every trial in the journal its number in this study, where it is of this study.
+    numbers: Vec<Option<usize>>,
+    /// The ids of this study's trials.
+    ids: Vec<usize>,
+}
+
+impl Store {
+    pub(crate) fn open(path: &Path, clock: fn() -> Duration) -> Result<Self, JournalError> {
+        Ok(Self {
+            journal: Journal::open(path, clock)?,
+            book: Book::default(),
+        })
+    }
+}
+
+/// The journal of a study, locked and up to date.
+pub(crate) struct Entry<'a> {
+    locked: Locked<'a>,
+    book: &'a mut Book,
+}
+
+impl Entry<'_> {
+    /// Writes down that the study exists, if nobody has.
+    pub(crate) fn create_study(&mut self, study: &Study) -> Result<(), JournalError> {
+        if self.book.study.is_some() {
+            return Ok(());
+        }
+        let record = Record::CreateStudy {
+            name: study.name().to_owned(),
+            directions: study.directions().to_vec(),
+        };
+        self.locked.append(&[record])?;
+        self.book.study = Some(self.book.studies);
+        self.book.studies += 1;
+        Ok(())
+    }
+
+    /// Writes down a trial that starts.
+    pub(crate) fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), JournalError> {
+        let numbers = trial.parameters.numbers();
+        let parameters = study
+            .space()
+            .parameters()
+            .iter()
+            .zip(numbers)
+            .filter(|(_, n)| !n.is_nan());
+        let record = NewTrial {
+            study: self.book.study.unwrap_or(0),
+            state: Some(trial.state),
+            parameters: parameters
+                .map(|(p, number)| StoredParameter {
+                    name: p.name.clone(),
+                    number: *number,
+                    domain: p.domain.clone(),
+                })
+                .collect(),
+            values: Vec::new(),
+            intermediate: Vec::new(),
+        };
+        self.locked.append(&[Record::CreateTrial(Box::new(record))])?;
+        self.book.ids.push(self.book.numbers.len());
+        self.book.numbers.push(Some(trial.number));
+        Ok(())
+    }
+
+    /// Writes down how a trial ended, in one piece; the reason first, since a finished trial takes no more attributes.
+    pub(crate) fn finish_trial(&mut self, trial: &Trial) -> Result<(), JournalError> {
+        let id = self.book.ids[trial.number];
+        let mut records = Vec::new();
+        if let Some(reason) = &trial.reason {
+            let attributes = [(REASON.to_owned(), reason.as_str().into())]
+                .into_iter()
+                .collect();
+            records.push(Record::TrialAttribute {
+                trial: id,
+                attributes,
+            });
+        }
+        records.push(Record::SetState {
+            trial: id,
+            state: Some(trial.state),
+            values: trial.values.clone(),
+        });
+        self.locked.append(&records)
+    }
+
+    /// Writes down an intermediate value.
+    pub(crate) fn report(&mut self, number: usize, step: u64, value: f64) -> Result<(), JournalError> {
+        self.locked.append(&[Record::Intermediate {
+            trial: self.book.ids[number],
+            step,
+            value,
+        }])
+    }
+}
+
+impl Study {
+    /// Runs `act` with the journal, if there is one, locked and all its new lines taken in.
+    pub(crate) fn with_entry<R>(
+        &mut self,
+        act: impl FnOnce(&mut Self, Option<&mut Entry<'_>>) -> Result<R, StudyError>,
+    ) -> Result<R, StudyError> {
+        let Some(mut store) = self.store.take() else {
+            return act(self, None);
+        };
+        let result = self.with_store(&mut store, act);
+        self.store = Some(store);
+        result
+    }
+
+    fn with_store<R>(
+        &mut self,
+        store: &mut Store,
+        act: impl FnOnce(&mut Self, Option<&mut Entry<'_>>) -> Result<R, StudyError>,
+    ) -> Result<R, StudyError> {
+        let path = store.journal.path().to_owned();
+        let mut locked = store.journal.lock()?;
+        for record in locked.read_new()? {
+            self.take_in(&mut store.book, record, &path)?;
+        }
+        self.settle();
+        act(
+            self,
+            Some(&mut Entry {
+                locked,
+                book: &mut store.book,
+            }),
+        )
+    }
+
+    /// Applies one line of the journal.
+    fn take_in(&mut self, book: &mut Book, record: Record, path: &Path) -> Result<(), JournalError> {
+        match record {
+            Record::CreateStudy { name, directions } => {
+                if name == self.name() && book.study.is_none() {
+                    if directions != self.directions() {
+                        return Err(JournalError::OtherDirections {
+                            path: path.to_owned(),
+                        });
+                    }
+                    book.study = Some(book.studies);
+                }
+                book.studies += 1;
+            }
+            Record::CreateTrial(new) => {
+                if Some(new.study) != book.study {
+                    book.numbers.push(None);
+                    return Ok(());
+                }
+                let number = self.trials.len();
+                let trial = self.trial_from(*new, number, path)?;
+                book.ids.push(book.numbers.len());
+                book.numbers.push(Some(number));
+                self.trials.push(trial);
+            }
+            Record::SetParameter { trial, parameter } => {
+                if let Some(number) = open_trial(book, &self.trials, trial) {
+                    let mut numbers: Box<[f64]> = self.trials[number].parameters.numbers().into();
+                    self.place(&mut numbers, parameter, number, path)?;
+                    self.trials[number].parameters = Parameters::from_stored(&self.space, numbers);
+                }
+            }
+            Record::SetState { trial, state, values } => {
+                if let (Some(number), Some(state)) = (open_trial(book, &self.trials, trial), state) {
+                    self.trials[number].state = state;
+                    if state == TrialState::Complete {
+                        self.trials[number].values = values;
+                    }
+                }
+            }
+            Record::Intermediate { trial, step, value } => {
+                if let Some(number) = open_trial(book, &self.trials, trial) {
+                    self.trials[number].note(step, value);
+                }
+            }
+            Record::TrialAttribute { trial, attributes } => {
+                if let Some(number) = open_trial(book, &self.trials, trial)
+                    && let Some(reason) = attributes.get(REASON).and_then(|r| r.as_str())
+                {
+                    self.trials[number].reason = Some(reason.to_owned());
+                }
+            }
+            Record::Other => {}
+        }
+        Ok(())
+    }
+
+    fn trial_from(&self, new: NewTrial, number: usize, path: &Path) -> Result<Trial, JournalError> {
+        let mut numbers = vec![f64::NAN; self.space.len()].into_boxed_slice();
+        for parameter in new.parameters {
+            self.place(&mut numbers, parameter, number, path)?;
+        }
+        Ok(Trial {
+            number,
+            parameters: Parameters::from_stored(&self.space, numbers),
+            state: new.state.unwrap_or(TrialState::Running),
+            values: new.values,
+            intermediate: new.intermediate,
+            reason: None,
+        })
+    }
+
+    /// Puts a stored parameter where the space has it.
+    fn place(
+        &self,
+        numbers: &mut [f64],
+        parameter: StoredParameter,
+        trial: usize,
+        path: &Path,
+    ) -> Result<(), JournalError> {
+        let place = self.space.position(&parameter.name);
+        match place.filter(|place| self.space.parameters()[*place].domain == parameter.domain) {
+            Some(place) => numbers[place] = parameter.number,
+            None => {
+                return Err(JournalError::OtherSpace {
+                    path: path.to_owned(),
+                    trial,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of a trial of this study that has not ended yet.
+fn open_trial(book: &Book, trials: &[Trial], id: usize) -> Option<usize> {
+    book.numbers
+        .get(id)
+        .copied()
+        .flatten()
+        .filter(|number| !trials[*number].finished())
+}

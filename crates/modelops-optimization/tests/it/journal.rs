@@ -1,0 +1,229 @@
+//! Laws of the journal: what is told is kept, whatever happens to the tail of the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modelops_optimization::{
+    Direction, JournalError, Outcome, RandomSampler, SearchSpace, Study, StudyError, Trial, TrialState,
+};
+
+fn clock() -> Duration {
+    Duration::from_secs(1_700_000_000)
+}
+
+fn space() -> SearchSpace {
+    SearchSpace::new()
+        .float("x", -1.0..=1.0)
+        .and_then(|s| s.log_int("width \"quoted\"", 1..=64))
+        .and_then(|s| s.categorical("kind", ["a", "ß", "NaN"]))
+        .and_then(|s| s.when("kind", "a", |s| s.stepped_float("clip", 0.0..=0.3, 0.1)))
+        .unwrap()
+}
+
+fn open(path: &Path) -> Result<Study, StudyError> {
+    Study::new("journalled", space(), Direction::Minimize)
+        .with_sampler(RandomSampler::new(5))
+        .with_journal(path, clock)
+}
+
+/// Values, failures with reasons, pruned trials and an infinity.
+fn outcome(trial: &Trial) -> Outcome {
+    match trial.number() % 5 {
+        1 => Outcome::Failed("out of memory: {\"NaN\"}".to_owned()),
+        2 => Outcome::Pruned,
+        3 => f64::INFINITY.into(),
+        _ => (trial.parameters().float("x").unwrap() / 3.0).into(),
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("modelops-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_journal_read_back_is_the_study() {
+    let folder = Folder::new("read-back");
+    let path = folder.file("study.jsonl");
+    let mut study = open(&path).unwrap();
+    study.optimize_until(12, outcome).unwrap();
+    let running = study.ask().unwrap();
+    study.report(running.number(), 7, 0.5).unwrap();
+    study.report(running.number(), 3, f64::NAN).unwrap();
+    study.report(running.number(), 7, 0.25).unwrap();
+    let again = open(&path).unwrap();
+    assert_eq!(again.trials().len(), 13);
+    for (a, b) in study.trials().iter().zip(again.trials()).take(12) {
+        assert_eq!(a, b);
+    }
+    let last = &again.trials()[12];
+    assert_eq!(last.state(), TrialState::Running);
+    assert_eq!(last.parameters(), running.parameters());
+    assert!(last.intermediate()[0].1.is_nan());
+    assert_eq!(last.intermediate()[1], (7, 0.25));
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_loses_only_its_own_record() {
+    let folder = Folder::new("torn");
+    let path = folder.file("whole.jsonl");
+    let mut whole = open(&path).unwrap();
+    whole.optimize_until(8, outcome).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let torn = folder.file("torn.jsonl");
+    for length in 0..=bytes.len() {
+        fs::write(&torn, &bytes[..length]).unwrap();
+        let mut study = open(&torn).unwrap_or_else(|e| panic!("cut at {length}: {e}"));
+        let lines = bytes[..length].iter().filter(|b| **b == b'\n').count();
+        let told = study
+            .trials()
+            .iter()
+            .filter(|t| t.state() != TrialState::Running)
+            .count();
+        // One line makes the study; a failed trial takes three lines, the others two.
+        let complete = |line: usize| {
+            let mut need = 1;
+            (0..8)
+                .take_while(|k| {
+                    need += if k % 5 == 1 { 3 } else { 2 };
+                    need <= line
+                })
+                .count()
+        };
+        assert!(
+            told >= complete(lines),
+            "cut at {length}: {told} of {}",
+            complete(lines)
+        );
+        study.optimize_until(8, outcome).unwrap();
+        assert_eq!(study.trials(), whole.trials(), "cut at {length}");
+        assert_eq!(
+            open(&torn).unwrap().trials(),
+            whole.trials(),
+            "cut at {length}, read again"
+        );
+    }
+}
+
+#[test]
+fn two_studies_share_a_file_and_two_handles_share_a_study() {
+    let folder = Folder::new("shared");
+    let path = folder.file("shared.jsonl");
+    let other = || {
+        let space = SearchSpace::new().int("n", 0..=9).unwrap();
+        Study::new("other", space, Direction::Maximize)
+            .with_journal(&path, clock)
+            .unwrap()
+    };
+    let handle = || open(&path).unwrap().with_concurrency(2);
+    let (mut one, mut two, mut apart) = (handle(), handle(), other());
+    for _ in 0..6 {
+        let (a, b) = (one.ask().unwrap(), two.ask().unwrap());
+        assert_ne!(a.number(), b.number());
+        let c = apart.ask().unwrap();
+        two.tell(a.number(), outcome(&a)).unwrap();
+        one.tell(b.number(), outcome(&b)).unwrap();
+        apart.tell(c.number(), 1.0).unwrap();
+        assert_eq!(
+            one.tell(a.number(), 1.0),
+            Err(StudyError::AlreadyFinished { number: a.number() })
+        );
+    }
+    let mut alone = Study::new("journalled", space(), Direction::Minimize)
+        .with_sampler(RandomSampler::new(5))
+        .with_concurrency(2);
+    alone.optimize(12, outcome).unwrap();
+    assert_eq!(open(&path).unwrap().trials(), alone.trials());
+    assert_eq!(other().trials().len(), 6);
+}
+
+#[test]
+fn damage_before_the_tail_and_foreign_studies_are_refused() {
+    let folder = Folder::new("damage");
+    let path = folder.file("study.jsonl");
+    open(&path).unwrap().optimize_until(3, outcome).unwrap();
+    let good = fs::read_to_string(&path).unwrap();
+    let damaged = good.replacen("\"op_code\":6", "\"op_code\":x", 1);
+    fs::write(&path, &damaged).unwrap();
+    assert_eq!(
+        open(&path).unwrap_err(),
+        StudyError::Journal(JournalError::Corrupt {
+            path: path.clone(),
+            line: 3
+        })
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+    fs::write(&path, &good).unwrap();
+    let elsewhere = SearchSpace::new().float("x", -1.0..=2.0).unwrap();
+    assert_eq!(
+        Study::new("journalled", elsewhere, Direction::Minimize)
+            .with_journal(&path, clock)
+            .unwrap_err(),
+        StudyError::Journal(JournalError::OtherSpace {
+            path: path.clone(),
+            trial: 0
+        })
+    );
+    assert_eq!(
+        Study::new("journalled", space(), Direction::Maximize)
+            .with_journal(&path, clock)
+            .unwrap_err(),
+        StudyError::Journal(JournalError::OtherDirections { path })
+    );
+    let nowhere = folder.file("no/such/folder.jsonl");
+    let kind = std::io::ErrorKind::NotFound;
+    assert_eq!(
+        open(&nowhere).unwrap_err(),
+        StudyError::Journal(JournalError::Io { path: nowhere, kind })
+    );
+}
+
+#[test]
+fn lines_from_optuna_are_understood() {
+    let folder = Folder::new("optuna");
+    let path = folder.file("optuna.jsonl");
+    fs::write(&path, include_str!("../data/optuna-5.0.0.jsonl")).unwrap();
+    let space = SearchSpace::new()
+        .float("x", -5.0..=5.0)
+        .and_then(|s| s.log_float("lr", 1e-5..=1e-1))
+        .and_then(|s| s.stepped_int("n", 8..=64, 8))
+        .and_then(|s| s.categorical("kind", ["a", "b"]))
+        .unwrap();
+    let study = Study::new("from-optuna", space, Direction::Minimize)
+        .with_journal(&path, clock)
+        .unwrap();
+    let states: Vec<TrialState> = study.trials().iter().map(Trial::state).collect();
+    assert_eq!(
+        states,
+        [
+            TrialState::Complete,
+            TrialState::Pruned,
+            TrialState::Failed,
+            TrialState::Complete
+        ]
+    );
+    let last = &study.trials()[3];
+    let p = last.parameters();
+    let x = p.float("x").unwrap();
+    assert_eq!(
+        last.value(),
+        Some(x * x + p.float("lr").unwrap() + p.int("n").unwrap() as f64)
+    );
+    assert_eq!(study.trials()[1].intermediate().len(), 2);
+}
