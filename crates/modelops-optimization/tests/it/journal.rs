@@ -79,12 +79,15 @@ fn a_journal_read_back_is_the_study() {
     assert_eq!(last.intermediate()[1], (7, 0.25));
 }
 
+/// One trial of each outcome.
+const TORN: usize = 4;
+
 #[test]
 fn a_tail_torn_at_any_byte_loses_only_its_own_record() {
     let folder = Folder::new("torn");
     let path = folder.file("whole.jsonl");
     let mut whole = open(&path).unwrap();
-    whole.optimize_until(8, outcome).unwrap();
+    whole.optimize_until(TORN, outcome).unwrap();
     let bytes = fs::read(&path).unwrap();
     let torn = folder.file("torn.jsonl");
     for length in 0..=bytes.len() {
@@ -99,7 +102,7 @@ fn a_tail_torn_at_any_byte_loses_only_its_own_record() {
         // One line makes the study; a failed trial takes three lines, the others two.
         let complete = |line: usize| {
             let mut need = 1;
-            (0..8)
+            (0..TORN)
                 .take_while(|k| {
                     need += if k % 5 == 1 { 3 } else { 2 };
                     need <= line
@@ -111,7 +114,7 @@ fn a_tail_torn_at_any_byte_loses_only_its_own_record() {
             "cut at {length}: {told} of {}",
             complete(lines)
         );
-        study.optimize_until(8, outcome).unwrap();
+        study.optimize_until(TORN, outcome).unwrap();
         assert_eq!(study.trials(), whole.trials(), "cut at {length}");
         assert_eq!(
             open(&torn).unwrap().trials(),
