@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Outcome::Timeout => Some("timeout"),
         };
         if outcome == Outcome::Timeout {
-            taken = 1.0 + taken;
+            taken += 1.0;
             bad += 1;
         }
         requests.with(&Route { tenant, outcome }).inc();
