@@ -2,13 +2,18 @@
 #![allow(clippy::print_stdout, reason = "it prints its table")]
 
 use std::sync::Barrier;
+use std::time::Duration;
 
 use measured::label::StaticLabelSet;
 use measured::text::BufferedTextEncoder;
 use measured::{CounterVec, FixedCardinalityLabel, LabelGroup, MetricGroup};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use modelops_benches::Comparison;
-use modelops_monitoring::{HistogramOptions, Registry, RegistryOptions, label_enum, label_set};
+use modelops_monitoring::llm::{FinishReason, NameScheme, Served, ServerMetrics, Tier};
+use modelops_monitoring::{
+    HistogramOptions, RecordLog, RecordLogOptions, RecordReader, Registry, RegistryOptions,
+};
+use modelops_monitoring::{label_enum, label_set};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::{ManualReader, SdkMeterProvider};
@@ -122,6 +127,8 @@ fn main() {
         histogram(&mut run, threads);
     }
     encode(&mut run);
+    lifecycle(&mut run);
+    request_log(&mut run);
     run.finish();
 }
 
@@ -203,58 +210,73 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
             ]
         })
         .collect();
+    // The label sets are made beforehand, for everybody: the arithmetic that picks them is not what is compared.
+    let our_sets: Vec<_> = (0..18)
+        .map(|i| Labels {
+            kind: OUR_KINDS[i % 6],
+            route: OUR_ROUTES[i / 6],
+        })
+        .collect();
+    let measured_sets: Vec<_> = (0..18)
+        .map(|i| MeasuredLabels {
+            kind: MEASURED_KINDS[i % 6],
+            route: MEASURED_ROUTES[i / 6],
+        })
+        .collect();
+    let texts: Vec<[&'static str; 2]> = (0..18).map(|i| [KINDS[i % 6], ROUTES[i / 6]]).collect();
+    let client_sets: Vec<_> = texts
+        .iter()
+        .map(|[kind, route]| ClientLabels { kind, route })
+        .collect();
+    let facade_sets: Vec<_> = texts
+        .iter()
+        .map(|[kind, route]| [("kind", *kind), ("route", *route)])
+        .collect();
     run.case(&format!("counter with 2 enum labels, {threads} thread(s)"))
         .ours(|| {
             on(threads, n, |n| {
-                for i in 0..n {
-                    let i = i % 18;
-                    ours.with(&Labels {
-                        kind: OUR_KINDS[i % 6],
-                        route: OUR_ROUTES[i / 6],
-                    })
-                    .inc();
-                }
+                our_sets
+                    .iter()
+                    .cycle()
+                    .take(n)
+                    .for_each(|labels| ours.with(labels).inc())
             })
         })
         .peer("measured 0.0.25", || {
             on(threads, n, |n| {
-                for i in 0..n {
-                    let i = i % 18;
-                    measured.inc(MeasuredLabels {
-                        kind: MEASURED_KINDS[i % 6],
-                        route: MEASURED_ROUTES[i / 6],
-                    });
-                }
+                measured_sets
+                    .iter()
+                    .cycle()
+                    .take(n)
+                    .for_each(|labels| measured.inc(*labels))
             })
         })
         .peer("prometheus 0.14", || {
             on(threads, n, |n| {
-                (0..n)
-                    .map(|i| i % 18)
-                    .for_each(|i| vector.with_label_values(&[KINDS[i % 6], ROUTES[i / 6]]).inc());
+                texts
+                    .iter()
+                    .cycle()
+                    .take(n)
+                    .for_each(|texts| vector.with_label_values(texts).inc())
             })
         })
         .peer("prometheus-client 0.25", || {
             on(threads, n, |n| {
-                for i in (0..n).map(|i| i % 18) {
-                    client
-                        .get_or_create(&ClientLabels {
-                            kind: KINDS[i % 6],
-                            route: ROUTES[i / 6],
-                        })
-                        .inc();
+                for labels in client_sets.iter().cycle().take(n) {
+                    client.get_or_create(labels).inc();
                 }
             })
         })
         .peer("opentelemetry 0.33", || {
-            on(threads, n, |n| (0..n).for_each(|i| otel.add(1, &sets[i % 18])))
+            on(threads, n, |n| {
+                sets.iter().cycle().take(n).for_each(|labels| otel.add(1, labels))
+            })
         })
         .peer("metrics 0.24", || {
             on(threads, n, |n| {
                 metrics::with_local_recorder(&recorder, || {
-                    for i in (0..n).map(|i| i % 18) {
-                        metrics::counter!("c", &[("kind", KINDS[i % 6]), ("route", ROUTES[i / 6])])
-                            .increment(1);
+                    for labels in facade_sets.iter().cycle().take(n) {
+                        metrics::counter!("c", labels).increment(1);
                     }
                 });
             })
@@ -267,31 +289,26 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
     run.case(&format!("counter with 2 text labels, {threads} thread(s)"))
         .ours(|| {
             on(threads, n, |n| {
-                (0..n).map(|i| i % 18).for_each(|i| {
-                    text.with(&Text {
-                        kind: KINDS[i % 6],
-                        route: ROUTES[i / 6],
-                    })
-                    .inc()
-                });
+                texts
+                    .iter()
+                    .cycle()
+                    .take(n)
+                    .for_each(|[kind, route]| text.with(&Text { kind, route }).inc());
             })
         })
         .peer("prometheus 0.14", || {
             on(threads, n, |n| {
-                (0..n)
-                    .map(|i| i % 18)
-                    .for_each(|i| vector.with_label_values(&[KINDS[i % 6], ROUTES[i / 6]]).inc());
+                texts
+                    .iter()
+                    .cycle()
+                    .take(n)
+                    .for_each(|texts| vector.with_label_values(texts).inc())
             })
         })
         .peer("prometheus-client 0.25", || {
             on(threads, n, |n| {
-                for i in (0..n).map(|i| i % 18) {
-                    client
-                        .get_or_create(&ClientLabels {
-                            kind: KINDS[i % 6],
-                            route: ROUTES[i / 6],
-                        })
-                        .inc();
+                for labels in client_sets.iter().cycle().take(n) {
+                    client.get_or_create(labels).inc();
                 }
             })
         })
@@ -421,6 +438,130 @@ fn encode(run: &mut Comparison) {
         .per("series", n)
         .agree(|ours, theirs| samples(ours) == samples(theirs) && samples(ours) == 100_000)
         .run();
+}
+
+/// No peer records this; the figures stand by themselves. The clock is the caller's and not in them.
+fn lifecycle(run: &mut Comparison) {
+    let metrics = |name| {
+        let registry = Registry::new(name).expect("a good name");
+        let tier = Tier::new("t").with_time_to_first_token(Duration::from_millis(200));
+        ServerMetrics::new(&registry, NameScheme::Own, &Served::new("m"), &[tier]).expect("free names")
+    };
+    let at = |i: usize| Duration::from_nanos(i as u64 * 17_000_000);
+    let n = 200_000;
+    let tokens = metrics("tokens");
+    run.case("LLM token event")
+        .ours(|| {
+            let mut request = tokens.request(0, 100, at(0));
+            (0..n).for_each(|i| request.tokens(1, at(i)));
+            request.finish(FinishReason::Stop, at(n));
+        })
+        .per("event", n)
+        .run();
+    let requests = metrics("requests");
+    run.case("LLM request: arrival, scheduling, two token events, end")
+        .ours(|| {
+            for i in 0..n {
+                let mut request = requests.request(0, i as u64 % 4_000, at(i));
+                request.scheduled(at(i + 1));
+                request.tokens(1, at(i + 2));
+                request.tokens(1, at(i + 3));
+                request.finish(FinishReason::Stop, at(i + 4));
+            }
+        })
+        .per("request", n)
+        .run();
+}
+
+/// Seven fields, as a gateway logs them.
+#[derive(serde::Serialize)]
+struct Logged<'a> {
+    at_seconds: f64,
+    model: &'a str,
+    tenant: &'a str,
+    error: Option<&'a str>,
+    seconds: f64,
+    prompt_tokens: u64,
+    generated_tokens: u64,
+}
+
+fn logged(i: usize) -> Logged<'static> {
+    Logged {
+        at_seconds: 1_700_000_000.25 + i as f64 / 64.0,
+        model: "llama-3-70b-instruct",
+        tenant: ["acme", "globex", "initech"][i % 3],
+        error: (i % 100 == 0).then_some("timeout"),
+        seconds: (i % 1_000) as f64 / 512.0,
+        prompt_tokens: i as u64 % 4_096,
+        generated_tokens: i as u64 % 512,
+    }
+}
+
+fn request_log(run: &mut Comparison) {
+    let n = 200_000;
+    if !run.wants("request log") {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("modelops-compare-log-{}", std::process::id()));
+    let mut at = 0;
+    let mut line = Vec::new();
+    run.case("request log, 7 fields: hand a record over")
+        .ours_with(
+            || {
+                at += 1;
+                let options = RecordLogOptions::default().with_queue_bytes(1 << 30);
+                RecordLog::create(folder.join(at.to_string()), options).expect("a folder")
+            },
+            |log| {
+                (0..n).for_each(|i| log.write(&logged(i)).expect("a working disk"));
+                // Kept, so that closing it is not measured.
+                std::mem::forget(log);
+            },
+        )
+        .peer("serde_json to memory, handed to nobody", || {
+            (0..n).for_each(|i| {
+                line.clear();
+                serde_json::to_writer(&mut line, &logged(i)).expect("memory");
+                std::hint::black_box(&line);
+            });
+        })
+        .per("record", n)
+        .run();
+    let log = RecordLog::create(
+        folder.join("read"),
+        RecordLogOptions::default().with_queue_bytes(1 << 30),
+    )
+    .expect("a folder");
+    (0..n).for_each(|i| log.write(&logged(i)).expect("a working disk"));
+    let bytes = log.close().expect("a working disk").bytes;
+    run.case("request log: read back, group, sum up")
+        .ours(|| {
+            let reader = RecordReader::open(folder.join("read")).expect("the log is there");
+            reader
+                .group_by("error")
+                .summarize("seconds")
+                .expect("a working disk")
+                .records
+        })
+        .peer("serde_json values, summed up", || {
+            let text = std::fs::read(folder.join("read/records-000001.jsonl")).expect("the log is there");
+            let mut groups = std::collections::BTreeMap::<String, Vec<f64>>::new();
+            let mut records = 0;
+            for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+                let value: serde_json::Value = serde_json::from_slice(line).expect("JSON");
+                let reason = value["error"].as_str().unwrap_or_default().to_owned();
+                groups
+                    .entry(reason)
+                    .or_default()
+                    .push(value["seconds"].as_f64().unwrap_or_default());
+                records += 1;
+            }
+            records
+        })
+        .per("byte", usize::try_from(bytes).expect("it fits"))
+        .agree(|ours, theirs| ours == theirs)
+        .run();
+    std::fs::remove_dir_all(&folder).expect("our folder");
 }
 
 /// The sample lines with the value 1.

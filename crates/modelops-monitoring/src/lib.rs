@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod burn_rate;
 mod counter;
 mod encode;
 mod error;
@@ -19,6 +20,7 @@ mod sample;
 mod series;
 mod sketch;
 
+pub use burn_rate::{BurnAlert, BurnRate, BurnRule, Severity};
 pub use counter::Counter;
 pub use error::{LogError, ReadError, RegisterError, SketchError, ValueError};
 pub use family::{Family, Series};

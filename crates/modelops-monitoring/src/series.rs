@@ -231,6 +231,8 @@ struct Sorted<M> {
     /// Of counters: where their lines begin, `name_total{labels} `, one after the other, and where each ends.
     starts: Vec<u8>,
     ends: Vec<usize>,
+    /// Of counters: their cells, kept here so that reading them touches no entry.
+    slots: Vec<u32>,
 }
 
 /// The lines of a family of counters, up to their values.
@@ -461,19 +463,21 @@ impl<M: Metric> Core<M> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let mut entries: Vec<_> = table.index.iter().cloned().collect();
         entries.sort_unstable_by(|a, b| a.texts.cmp(&b.texts));
-        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let (mut starts, mut ends, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         if self.descriptor.kind == sample::Kind::Counter {
             for entry in &entries {
                 for part in [&*self.descriptor.name, "_total{", &*entry.body, "} "] {
                     starts.extend_from_slice(part.as_bytes());
                 }
                 ends.push(starts.len());
+                slots.extend(entry.metric.slot());
             }
         }
         let sorted = Arc::new(Sorted {
             entries: entries.into(),
             starts,
             ends,
+            slots,
         });
         table.sorted = Some(Arc::clone(&sorted));
         sorted
@@ -579,18 +583,16 @@ impl<M: Metric> Prepared for Listed<'_, M> {
         if self.sorted.ends.is_empty() {
             return None;
         }
-        let slots = || self.sorted.entries.iter().filter_map(|entry| entry.metric.slot());
-        let (least, most) = slots().fold((u32::MAX, 0), |(least, most), slot| {
-            (least.min(slot), most.max(slot))
-        });
+        let slots = &*self.sorted.slots;
+        let (least, most) = (*slots.iter().min()?, *slots.iter().max()?);
         let span = (most - least) as usize + 1;
         let values = if span <= 4 * self.sorted.ends.len() {
             // Series made one after the other lie side by side: whole pages are added up.
             let mut sums = vec![0; span];
             reader.sum_range(least, &mut sums);
-            slots().map(|slot| sums[(slot - least) as usize]).collect()
+            slots.iter().map(|slot| sums[(slot - least) as usize]).collect()
         } else {
-            slots().map(|slot| reader.sum(slot)).collect()
+            slots.iter().map(|slot| reader.sum(*slot)).collect()
         };
         Some(CounterLines {
             starts: &self.sorted.starts,

@@ -92,6 +92,16 @@ impl Ord for Big {
     }
 }
 
+/// The share of bad events among those of the last `window` steps, from `(bad, total)` of every step, one by one.
+#[must_use]
+pub fn bad_share(steps: &[(u64, u64)], window: usize) -> Option<f64> {
+    let within = &steps[steps.len().saturating_sub(window)..];
+    let (bad, total) = within
+        .iter()
+        .fold((0, 0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
+    (total > 0).then(|| bad as f64 / total as f64)
+}
+
 /// Positive values as services see them: over many magnitudes, often on a bucket bound or right beside one.
 pub fn positive_value() -> impl Strategy<Value = f64> {
     prop_oneof![

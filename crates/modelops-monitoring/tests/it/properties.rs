@@ -1,11 +1,14 @@
 //! Laws that hold for every input.
 
+use std::time::Duration;
+
+use modelops_monitoring::BurnRate;
 use modelops_monitoring::openmetrics::parse;
 use modelops_monitoring::{
     HistogramOptions, Objective, RecordLog, RecordLogOptions, RecordReader, Registry, Schema,
 };
 use modelops_monitoring::{Sketch, Status, WhenFull, label_set};
-use modelops_testkit::monitoring::{any_value, cumulative, positive_value, quantile};
+use modelops_testkit::monitoring::{any_value, bad_share, cumulative, positive_value, quantile};
 use modelops_testkit::tolerance;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -167,6 +170,39 @@ proptest! {
         prop_assert_eq!(verdict.budget_left >= 0.0, met || verdict.budget_left == 0.0);
         if bad < total {
             prop_assert!(objective.verdict(bad + 1, total).unwrap().budget_left <= verdict.budget_left);
+        }
+    }
+
+    /// Minute by minute through any incidents, each rule says what recounting every event says.
+    #[test]
+    fn burn_rates_are_what_recounting_gives(
+        phases in vec((1..2_000usize, 0..40u64, 0..=100u64), 1..6),
+        target in prop::sample::select(vec![0.9, 0.99, 0.999]),
+    ) {
+        let objective = Objective::availability("law", target).unwrap();
+        let mut burn = BurnRate::google_sre(&objective);
+        let (mut steps, mut bad, mut total) = (Vec::new(), 0, 0);
+        burn.observe(Duration::ZERO, 0, 0).unwrap();
+        for (minutes, traffic, percent) in phases {
+            for _ in 0..minutes {
+                let step = (traffic * percent / 100, traffic);
+                steps.push(step);
+                (bad, total) = (bad + step.0, total + step.1);
+                let minute = |m: usize| Duration::from_secs(60 * m as u64);
+                burn.observe(minute(steps.len()), bad, total).unwrap();
+                if !steps.len().is_multiple_of(37) {
+                    continue;
+                }
+                for alert in burn.alerts() {
+                    let rate = |window: Duration| {
+                        bad_share(&steps, (window.as_secs() / 60) as usize).map(|share| share / (1.0 - target))
+                    };
+                    let (long, short) = (rate(alert.rule.long), rate(alert.rule.short));
+                    prop_assert_eq!((alert.long, alert.short), (long, short));
+                    let above = |rate: Option<f64>| rate.is_some_and(|rate| rate > alert.rule.factor);
+                    prop_assert_eq!(alert.firing, above(long) && above(short));
+                }
+            }
         }
     }
 }
