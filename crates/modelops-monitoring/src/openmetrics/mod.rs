@@ -1,8 +1,10 @@
-//! OpenMetrics 1.0 text: a strict parser.
+//! OpenMetrics 1.0 text: a strict parser and a linter.
 
 mod check;
+mod lint;
 mod scan;
 
+pub use lint::{Advice, LintIssue, lint};
 pub use scan::parse;
 
 use thiserror::Error;

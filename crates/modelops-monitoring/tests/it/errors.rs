@@ -1,5 +1,6 @@
 //! Bad input gives a typed error that says what to change.
 
+use modelops_monitoring::openmetrics::{Advice, lint, parse};
 use modelops_monitoring::{
     Histogram, HistogramOptions, Objective, RegisterError, Registry, Schema, Sketch, SketchError, ValueError,
     label_set,
@@ -120,4 +121,29 @@ fn troublesome_values_are_kept_apart() {
     assert_eq!(histogram.count_at_most(1.0), Some(4));
     assert_eq!(Sketch::new(Schema::S5).quantile(0.5), None);
     assert_eq!(snapshot.quantile(1.5), None);
+}
+
+#[test]
+fn the_linter_finds_what_troubles_readers() {
+    let advice = |text: &str| {
+        lint(&parse(text).unwrap())
+            .into_iter()
+            .map(|issue| issue.advice)
+            .collect::<Vec<_>>()
+    };
+    let help = "# HELP a_seconds Time.\n# TYPE a_seconds gauge\na_seconds 1\n# EOF\n";
+    assert_eq!(advice(help), []);
+    assert_eq!(
+        advice("a_waitTime_ms 1\n# EOF\n"),
+        [Advice::Help, Advice::SnakeCase, Advice::Abbreviation]
+    );
+    let wrong = "# HELP a_total A.\n# TYPE a_total gauge\na_total{le=\"1\"} 1\n# EOF\n";
+    assert_eq!(
+        advice(wrong),
+        [Advice::Suffix { suffix: "_total" }, Advice::Label { label: "le" }]
+    );
+    assert_eq!(
+        advice("# HELP a_gauge A.\na_gauge 1\n# EOF\n"),
+        [Advice::TypeInName]
+    );
 }

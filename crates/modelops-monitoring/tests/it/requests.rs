@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use modelops_monitoring::Registry;
 use modelops_monitoring::llm::{FinishReason, NameScheme, Served, ServerMetrics, StepStats, Tier};
+use modelops_monitoring::openmetrics::{Advice, lint};
 
 fn at(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -116,5 +117,9 @@ fn every_scheme_exposes_what_the_strict_parser_takes() {
         let families = modelops_monitoring::openmetrics::parse(&registry.to_openmetrics()).unwrap();
         assert_eq!(families.len(), 24, "{scheme:?}");
         assert!(families.iter().all(|family| !family.samples.is_empty()));
+        let colons = if scheme == NameScheme::VllmCompat { 20 } else { 0 };
+        let issues = lint(&families);
+        assert_eq!(issues.len(), colons, "{issues:?}");
+        assert!(issues.iter().all(|issue| issue.advice == Advice::Colon));
     }
 }
