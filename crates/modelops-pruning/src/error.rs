@@ -226,3 +226,35 @@ pub enum CheckpointError {
         source: PatternError,
     },
 }
+
+/// Why a layer could not be pruned against its inputs.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// Weights, inputs or gradients of another width.
+    #[error("{found} columns where {expected} are needed")]
+    Width {
+        /// Inputs of the layer.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// An input or a Gram matrix with NaN or infinities, usually an overflow in the forward pass.
+    #[error("a calibration input is not finite")]
+    NonFiniteInput,
+    /// A matrix given as a Gram matrix is not symmetric with a diagonal of at least zero.
+    #[error("not a symmetric matrix with a diagonal of at least zero")]
+    NotAGram,
+    /// No damping up to the mean of the diagonal made the Gram matrix positive definite: calibrate on more inputs.
+    #[error("the Gram matrix cannot be factored, even with its mean diagonal added")]
+    NotPositiveDefinite,
+    /// Damping is negative or not finite, or a block is empty.
+    #[error("{name} is outside its range")]
+    Parameter {
+        /// Which parameter.
+        name: &'static str,
+    },
+    /// The pattern does not fit the weights, or a weight is not finite.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}

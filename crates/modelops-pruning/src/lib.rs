@@ -6,4 +6,4 @@ pub mod graph;
 mod kernel;
 pub mod weights;
 
-pub use error::{CheckpointError, FeatureError, GraphError, PatternError};
+pub use error::{CheckpointError, FeatureError, GraphError, LayerError, PatternError};

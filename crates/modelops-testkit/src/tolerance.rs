@@ -58,3 +58,12 @@ pub const ALLOCATION_POINTS: f64 = 0.35;
 
 /// The same closed formula in another program: a few dozen logarithms and error functions of 1e-15 each, summed.
 pub const CLOSED_FORM: f64 = 1e-9;
+
+/// A layer whose weights are `f32`: a few hundred of its roundings.
+pub const F32_LAYER: f64 = 1e-5;
+
+/// SparseGPT against an implementation that factors in `f32` and counts a dead input in its damping.
+pub const REFERENCE_LAYER: f64 = 1e-3;
+
+/// Gradients left, relative to the largest, once a least-squares optimum is rounded to `f32`.
+pub const STATIONARY_IN_F32: f64 = 1e-5;

@@ -155,31 +155,36 @@ impl Pattern {
             let (rows, columns) = matrix.dim();
             self.check(columns)?;
             let mut keep = vec![0_u8; flat.len()];
-            match *self {
-                Self::Unstructured {
-                    sparsity,
-                    scope: Scope::Row,
-                } => {
-                    let count = sparsity.count(columns as u64) as usize;
-                    let mut scratch = Vec::new();
-                    for (row, keep) in flat
-                        .chunks_exact(columns.max(1))
-                        .zip(keep.chunks_exact_mut(columns.max(1)))
-                    {
-                        keep_in_row(row, count, &mut scratch, keep);
-                    }
-                }
-                Self::Unstructured { sparsity, .. } => {
-                    let mut own = lowest(&[flat], sparsity);
-                    keep_above(flat, global.as_mut().unwrap_or(&mut own), &mut keep);
-                }
-                Self::NM { keep: kept, group } => {
-                    keep_in_groups(flat, kept, group, &mut keep);
-                }
+            match &mut global {
+                Some(lowest) => keep_above(flat, lowest, &mut keep),
+                None => self.select(flat, columns, &mut keep),
             }
             Ok(Mask::from_bytes(rows, columns, &keep))
         };
         saliencies.iter().zip(&flat).map(one).collect()
+    }
+
+    /// Marks with 1 what stays of one finite matrix whose rows were checked; its own scope is all there is.
+    pub(crate) fn select(&self, flat: &[f32], columns: usize, keep: &mut [u8]) {
+        match *self {
+            Self::Unstructured {
+                sparsity,
+                scope: Scope::Row,
+            } => {
+                let count = sparsity.count(columns as u64) as usize;
+                let mut scratch = Vec::new();
+                for (row, keep) in flat
+                    .chunks_exact(columns.max(1))
+                    .zip(keep.chunks_exact_mut(columns.max(1)))
+                {
+                    keep_in_row(row, count, &mut scratch, keep);
+                }
+            }
+            Self::Unstructured { sparsity, .. } => keep_above(flat, &mut lowest(&[flat], sparsity), keep),
+            Self::NM { keep: kept, group } => {
+                keep_in_groups(flat, kept, group, keep);
+            }
+        }
     }
 
     /// Whether rows of this length can be pruned this way.
