@@ -14,7 +14,7 @@ test:
 # Format, lints, documentation.
 check:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude modelops-benches --no-deps
 
 # The kernels of one crate: `just bench allocation`.
