@@ -1,3 +1,160 @@
 //! Side-by-side runs of `modelops-optimization` against its peers.
 
-fn main() {}
+use modelops_benches::{Better, Comparison};
+use modelops_optimization::{
+    Direction, FnObjective, Lbfgs, LinearRegression, LogisticRegression, RandomSampler, Sampler, SearchSpace,
+    Study, TpeSampler, gradient_descent,
+};
+use ndarray::{Array1, Array2};
+
+const SCIPY: &str = "SciPy 1.17.1";
+const OPTUNA: &str = "Optuna 5.0.0";
+const SCIKIT: &str = "scikit-learn 1.9.1";
+const NUMPY: &str = "NumPy 2.4.1";
+
+fn main() {
+    let mut comparison = Comparison::from_args("optimization");
+    tables(&mut comparison);
+    rosenbrock(&mut comparison);
+    studies(&mut comparison);
+    comparison.finish();
+}
+
+/// A table that both sides can make alike: a congruential sequence in ±½, and targets linear in it.
+fn table(rows: usize, columns: usize) -> (Array2<f64>, Array1<f64>) {
+    let mut state = 12_345u32;
+    let mut draw = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state) / 4_294_967_296.0 - 0.5
+    };
+    let x = Array2::from_shape_simple_fn((rows, columns), &mut draw);
+    let w = Array1::from_shape_fn(columns, |j| ((j * 7) % 11) as f64 / 11.0 - 0.5);
+    let noise = Array1::from_shape_simple_fn(rows, &mut draw);
+    let y = x.dot(&w) + 0.1 * noise;
+    (x, y)
+}
+
+fn near(ours: &[f64], theirs: &[f64], tolerance: f64) -> bool {
+    ours.len() == theirs.len()
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|(a, b)| (a - b).abs() <= tolerance * b.abs().max(1.0))
+}
+
+fn tables(comparison: &mut Comparison) {
+    let names = [
+        "1000 steps of descent, 100,000 × 100",
+        "ridge, 100,000 × 100",
+        "logistic, 100,000 × 100",
+    ];
+    if !names.iter().any(|name| comparison.wants(name)) {
+        return;
+    }
+    let (x, y) = table(100_000, 100);
+    let labels: Vec<bool> = y.iter().map(|v| *v > 0.0).collect();
+    comparison
+        .case(names[0])
+        .ours(|| {
+            gradient_descent(x.view(), y.view(), 0.01, 1000)
+                .expect("a calm rate")
+                .to_vec()
+        })
+        .python(NUMPY, "tables.py", &["descent"])
+        .agree(|a, b| near(a, b, 1e-10))
+        .run();
+    comparison
+        .case(names[1])
+        .ours(|| {
+            let model = LinearRegression::new()
+                .with_l2(1e-5)
+                .fit(x.view(), y.view())
+                .expect("a regular table");
+            model.coefficients().to_vec()
+        })
+        .python(SCIKIT, "tables.py", &["ridge"])
+        .agree(|a, b| near(a, b, 1e-6))
+        .run();
+    comparison
+        .case(names[2])
+        .ours(|| {
+            let solver = Lbfgs::new().with_tolerance(1e-7);
+            let model = LogisticRegression::new()
+                .with_l2(1e-5)
+                .with_solver(solver)
+                .fit(x.view(), &labels);
+            model.expect("two classes").coefficients().to_vec()
+        })
+        .python(SCIKIT, "tables.py", &["logistic"])
+        .agree(|a, b| near(a, b, 1e-4))
+        .run();
+}
+
+/// The chained Rosenbrock function; its valley bends once for every variable.
+fn chain(x: &[f64], g: &mut [f64]) -> f64 {
+    g.fill(0.0);
+    let mut value = 0.0;
+    for i in 0..x.len() - 1 {
+        let (a, b) = (1.0 - x[i], x[i + 1] - x[i] * x[i]);
+        value += a * a + 100.0 * b * b;
+        g[i] += -2.0 * a - 400.0 * x[i] * b;
+        g[i + 1] += 200.0 * b;
+    }
+    value
+}
+
+fn rosenbrock(comparison: &mut Comparison) {
+    let start: Vec<f64> = (0..1000).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
+    comparison
+        .case("chained Rosenbrock, n = 1000, L-BFGS")
+        .ours(|| {
+            let objective = FnObjective::new(start.len(), chain);
+            let solver = Lbfgs::new()
+                .with_memory(10)
+                .with_tolerance(1e-6)
+                .with_max_iterations(100_000);
+            let solution = solver.minimize(&objective, &start).expect("a finite start");
+            vec![solution.value, solution.evaluations.total() as f64]
+        })
+        .python(SCIPY, "rosenbrock.py", &["1000"])
+        .value("evaluations", "", Better::Lower, |out| out[1])
+        .agree(|a, b| (a[0] - b[0]).abs() < 1e-6)
+        .run();
+}
+
+fn studies(comparison: &mut Comparison) {
+    // NAME, sampler of ours, sampler of theirs, trials.
+    let run = |sampler: &dyn Fn(Study) -> Study, trials: usize| {
+        let mut space = SearchSpace::new();
+        for j in 0..10 {
+            space = space
+                .float(&format!("x{j}"), -1.0..=1.0)
+                .expect("a regular range");
+        }
+        let mut study = sampler(Study::new("sphere", space, Direction::Minimize));
+        let objective =
+            |t: &modelops_optimization::Trial| t.parameters().numbers().iter().map(|x| x * x).sum::<f64>();
+        study.optimize(trials, objective).expect("one value");
+        study.best_trial().and_then(|t| t.value()).unwrap_or(f64::NAN)
+    };
+    fn with<S: Sampler + 'static>(sampler: S) -> impl Fn(Study) -> Study
+    where
+        S: Copy,
+    {
+        move |study| study.with_sampler(sampler)
+    }
+    comparison
+        .case("random study, 1000 trials of 10 parameters")
+        .ours(|| run(&with(RandomSampler::new(1)), 1000))
+        .python(OPTUNA, "study.py", &["random", "1000"])
+        .per("trial", 1000)
+        .run();
+    comparison
+        .case("TPE study, 1000 trials of 10 parameters")
+        .ours(|| run(&with(TpeSampler::new(1)), 1000))
+        .python(OPTUNA, "study.py", &["tpe", "1000"])
+        .per("trial", 1000)
+        .value("best value of the sphere", "", Better::Lower, |best| *best)
+        .agree(|a, b| (a - b).abs() < 0.5)
+        .run();
+}

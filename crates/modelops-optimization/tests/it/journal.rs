@@ -230,3 +230,72 @@ fn lines_from_optuna_are_understood() {
     );
     assert_eq!(study.trials()[1].intermediate().len(), 2);
 }
+
+/// How the child of the kill loop learns its file.
+const CHILD_JOURNAL: &str = "MODELOPS_TEST_CHILD_JOURNAL";
+/// Trials of a study in the kill loop.
+const KILLED: usize = 300;
+
+mod slow {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "starts and kills 200 processes"]
+    fn two_hundred_killed_processes_lose_nothing() {
+        let folder = Folder::new("killed");
+        let mut whole =
+            Study::new("journalled", space(), Direction::Minimize).with_sampler(RandomSampler::new(5));
+        whole.optimize(KILLED, outcome).unwrap();
+        let (mut kills, mut interrupted) = (0, 0);
+        for round in 0..20u64 {
+            let path = folder.file(&format!("round-{round}.jsonl"));
+            for kill in 0..10u64 {
+                let mut child = Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "journal::slow::child_of_the_kill_loop", "--ignored"])
+                    .env(CHILD_JOURNAL, &path)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                std::thread::sleep(Duration::from_micros(2_000 + 700 * ((7 * round + 3 * kill) % 13)));
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                let told = open(&path)
+                    .unwrap()
+                    .trials()
+                    .iter()
+                    .filter(|t| t.state() != TrialState::Running)
+                    .count();
+                interrupted += usize::from(told > 0 && told < KILLED);
+            }
+            let mut study = open(&path).unwrap();
+            study.optimize_until(KILLED, outcome).unwrap();
+            assert_eq!(study.trials(), whole.trials(), "round {round}");
+        }
+        println!("{kills} kills, {interrupted} of them amid a study");
+        assert_eq!(kills, 200);
+        assert!(
+            interrupted > 0,
+            "no kill hit a study: the delays do not suit this machine"
+        );
+    }
+
+    #[test]
+    #[ignore = "the child of the kill loop"]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the parent names the file in the environment"
+    )]
+    fn child_of_the_kill_loop() {
+        if let Some(path) = std::env::var_os(CHILD_JOURNAL) {
+            open(Path::new(&path))
+                .unwrap()
+                .optimize_until(KILLED, outcome)
+                .unwrap();
+        }
+    }
+}
