@@ -137,10 +137,7 @@ fn studies(comparison: &mut Comparison) {
         study.optimize(trials, objective).expect("one value");
         study.best_trial().and_then(|t| t.value()).unwrap_or(f64::NAN)
     };
-    fn with<S: Sampler + 'static>(sampler: S) -> impl Fn(Study) -> Study
-    where
-        S: Copy,
-    {
+    fn with<S: Sampler + Copy + 'static>(sampler: S) -> impl Fn(Study) -> Study {
         move |study| study.with_sampler(sampler)
     }
     comparison
