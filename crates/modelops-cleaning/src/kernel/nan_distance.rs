@@ -3,55 +3,50 @@
 use multiversion::multiversion;
 use ndarray::{ArrayView1, ArrayView2};
 
-/// Rows worked on at a time: their partial sums stay in the first cache.
-const BLOCK: usize = 512;
+/// Rows measured together; only a group with a nearer one is looked into.
+const GROUP: usize = 64;
 
-/// A matrix feature by feature, a missing value as zero with a zero in the mask.
+/// A matrix group by group and feature by feature, a missing value as zero with a zero in the mask.
+#[derive(Debug)]
 pub(crate) struct Columns {
     rows: usize,
     features: usize,
-    values: Vec<f64>,
-    present: Vec<f64>,
+    values: Vec<[f64; GROUP]>,
+    present: Vec<[f64; GROUP]>,
 }
 
 impl Columns {
     pub(crate) fn new(x: ArrayView2<'_, f64>) -> Self {
-        let flat = x.t();
-        let present = |v: &f64| f64::from(u8::from(!v.is_nan()));
-        Self {
-            rows: x.nrows(),
-            features: x.ncols(),
-            values: flat.iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect(),
-            present: flat.iter().map(present).collect(),
+        let (rows, features) = x.dim();
+        let cells = rows.div_ceil(GROUP) * features;
+        let mut columns = Self {
+            rows,
+            features,
+            values: vec![[0.0; GROUP]; cells],
+            present: vec![[0.0; GROUP]; cells],
+        };
+        for ((row, feature), &value) in x.indexed_iter() {
+            if !value.is_nan() {
+                let cell = row / GROUP * features + feature;
+                columns.values[cell][row % GROUP] = value;
+                columns.present[cell][row % GROUP] = 1.0;
+            }
         }
-    }
-
-    fn values(&self, feature: usize, from: usize, to: usize) -> &[f64] {
-        &self.values[feature * self.rows + from..feature * self.rows + to]
-    }
-
-    fn present(&self, feature: usize, from: usize, to: usize) -> &[f64] {
-        &self.present[feature * self.rows + from..feature * self.rows + to]
+        columns
     }
 }
 
 /// Finds nearest rows, reusing its buffers.
+#[derive(Debug)]
 pub(crate) struct Nearest {
     k: usize,
-    squares: Vec<f64>,
-    shared: Vec<f64>,
-    /// For each missing feature the nearest rows so far: distance (of the mean, not of the sum) and row.
+    /// For each missing feature the nearest rows so far: mean square of the differences, and row.
     best: Vec<Vec<(f64, u32)>>,
 }
 
 impl Nearest {
     pub(crate) fn new(k: usize) -> Self {
-        Self {
-            k,
-            squares: vec![0.0; BLOCK],
-            shared: vec![0.0; BLOCK],
-            best: Vec::new(),
-        }
+        Self { k, best: Vec::new() }
     }
 
     /// For each of the `missing` features of `row`, the `k` nearest rows that have it, nearest first.
@@ -62,39 +57,38 @@ impl Nearest {
         missing: &[usize],
     ) -> impl Iterator<Item = Vec<u32>> + '_ {
         self.best.clear();
-        self.best.resize(missing.len(), Vec::new());
-        let mut from = 0;
-        while from < columns.rows {
-            let to = (from + BLOCK).min(columns.rows);
-            let squares = &mut self.squares[..to - from];
-            let shared = &mut self.shared[..to - from];
-            squares.fill(0.0);
-            shared.fill(0.0);
-            for feature in (0..columns.features).filter(|&f| !row[f].is_nan()) {
-                let values = columns.values(feature, from, to);
-                add(
-                    squares,
-                    shared,
-                    values,
-                    columns.present(feature, from, to),
-                    row[feature],
-                );
+        self.best.resize(missing.len(), Vec::with_capacity(self.k + 1));
+        let known: Vec<(usize, f64)> = row
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, v)| !v.is_nan())
+            .collect();
+        let mut farthest = f64::INFINITY;
+        let mut distances = [0.0; GROUP];
+        for group in 0..columns.rows.div_ceil(GROUP) {
+            let cells = group * columns.features..(group + 1) * columns.features;
+            let (values, present) = (&columns.values[cells.clone()], &columns.present[cells]);
+            if measure(values, present, &known, &mut distances) >= farthest {
+                continue;
             }
-            divide(squares, shared);
             for (&feature, best) in missing.iter().zip(&mut self.best) {
-                let present = columns.present(feature, from, to);
                 let mut worst = worst(best, self.k);
-                for (i, (&distance, &present)) in squares.iter().zip(present).enumerate() {
+                for (at, (&distance, &there)) in distances.iter().zip(&present[feature]).enumerate() {
                     // No common feature gives 0/0: NaN is never nearer.
-                    if distance < worst && present != 0.0 {
-                        let at = best.partition_point(|&(known, _)| known <= distance);
-                        best.insert(at, (distance, (from + i) as u32));
+                    if distance < worst && there != 0.0 {
+                        let place = best.partition_point(|&(known, _)| known <= distance);
+                        best.insert(place, (distance, (group * GROUP + at) as u32));
                         best.truncate(self.k);
                         worst = self::worst(best, self.k);
                     }
                 }
             }
-            from = to;
+            farthest = self
+                .best
+                .iter()
+                .map(|best| worst(best, self.k))
+                .fold(0.0, f64::max);
         }
         self.best
             .iter()
@@ -110,18 +104,30 @@ fn worst(best: &[(f64, u32)], k: usize) -> f64 {
     }
 }
 
+/// The mean squared differences of one row to a group over the features both have, and the least of them.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-fn add(squares: &mut [f64], shared: &mut [f64], values: &[f64], present: &[f64], mine: f64) {
-    for (((square, shared), value), present) in squares.iter_mut().zip(shared).zip(values).zip(present) {
-        let difference = (value - mine) * present;
-        *square += difference * difference;
-        *shared += present;
+fn measure(
+    values: &[[f64; GROUP]],
+    present: &[[f64; GROUP]],
+    known: &[(usize, f64)],
+    distances: &mut [f64; GROUP],
+) -> f64 {
+    let mut squares = [0.0; GROUP];
+    let mut shared = [0.0; GROUP];
+    for &(feature, mine) in known {
+        let cells = values[feature].iter().zip(&present[feature]);
+        for ((square, shared), (value, present)) in squares.iter_mut().zip(&mut shared).zip(cells) {
+            let difference = (value - mine) * present;
+            *square += difference * difference;
+            *shared += present;
+        }
     }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-fn divide(squares: &mut [f64], shared: &[f64]) {
-    for (square, shared) in squares.iter_mut().zip(shared) {
-        *square /= shared;
+    let mut least = [f64::INFINITY; 8];
+    for (at, (square, shared)) in squares.iter().zip(&shared).enumerate() {
+        let distance = square / shared;
+        distances[at] = distance;
+        let least = &mut least[at % 8];
+        *least = if distance < *least { distance } else { *least };
     }
+    least.into_iter().fold(f64::INFINITY, f64::min)
 }

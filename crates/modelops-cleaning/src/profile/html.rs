@@ -30,7 +30,11 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } tr:last-ch
 .top { font-size: .85rem; } .top div { position: relative; padding: .1rem .4rem; margin-bottom: 2px; display: flex; justify-content: space-between; gap: 1rem; }
 .top div i { position: absolute; inset: 0 auto 0 0; background: var(--bar); opacity: .22; border-radius: 3px; }
 .top span { position: relative; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+<<<<<<< HEAD
 .top span + span { flex: none; }
+=======
+.top span:last-child { flex: none; }
+>>>>>>> 054f201 (Measure cleaning beside its peers; measure distances in groups; record the decisions and the state of cleaning)
 ";
 
 pub(super) fn page(title: &str, profile: &Profile, ledger: &Ledger) -> String {
@@ -127,7 +131,7 @@ fn card(out: &mut String, column: &ColumnProfile, rows: u64) {
         }
         let _ = write!(
             out,
-            " · mean {} · standard deviation {}</div><div class=\"bars\">",
+            " · mean {} ± {}</div><div class=\"bars\">",
             short(numbers.mean()),
             short(numbers.standard_deviation())
         );
