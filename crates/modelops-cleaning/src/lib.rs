@@ -30,7 +30,10 @@ pub use dataset::{Dataset, Role, Split, Test, Train};
 pub use error::{
     DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, SyntaxError,
 };
-pub use impute::{FittedKnnImputer, FittedSimpleImputer, KnnImputer, SimpleImputer, Strategy};
+pub use impute::{
+    FittedIterativeImputer, FittedKnnImputer, FittedSimpleImputer, IterativeImputer, KnnImputer,
+    SimpleImputer, Strategy,
+};
 pub use ledger::{Cause, Disposition, Ledger, Outcome, Reason};
 pub use pipeline::{Pipeline, RunReport};
 pub use profile::{ColumnProfile, Histogram, Numbers, Profile};

@@ -6,6 +6,13 @@ pub const REORDERED_SUM: f64 = 1e-12;
 /// A histogram's sum against the exact one: each value is cut to whole units of 2^-55, relative to at least 1.
 pub const FIXED_POINT_SUM: f64 = 1e-12;
 
+/// A mean of the same few neighbours, summed in another order, against scikit-learn.
+pub const NEIGHBOUR_MEAN: f64 = 1e-9;
+
+/// Chained Bayesian ridge regressions solved from products rather than from rows: a few rounds of ill-conditioned
+/// rounding on values around one, against scikit-learn.
+pub const ITERATED_RIDGE: f64 = 1e-6;
+
 /// Whether `a` and `b` agree to `tolerance`, relative to the larger of 1, |a| and |b|; false where either is NaN.
 #[must_use]
 pub fn close(a: f64, b: f64, tolerance: f64) -> bool {

@@ -7,10 +7,32 @@ pub(crate) struct Seen {
     shards: Vec<Shard>,
 }
 
+/// A slot: the four words of the fingerprint, then the row, side by side so that a look touches one line of cache.
+type Slot = [u32; 5];
+
+const FREE: Slot = [0; 5];
+
+#[inline]
+fn slot(key: u128, row: u32) -> Slot {
+    [
+        key as u32,
+        (key >> 32) as u32,
+        (key >> 64) as u32,
+        (key >> 96) as u32,
+        row,
+    ]
+}
+
+#[inline]
+fn key_of(slot: &Slot) -> u128 {
+    let low = u64::from(slot[0]) | u64::from(slot[1]) << 32;
+    let high = u64::from(slot[2]) | u64::from(slot[3]) << 32;
+    u128::from(low) | u128::from(high) << 64
+}
+
 #[derive(Debug, Default)]
 struct Shard {
-    keys: Vec<u128>,
-    rows: Vec<u32>,
+    slots: Vec<Slot>,
     used: usize,
 }
 
@@ -36,31 +58,31 @@ impl Seen {
     pub(crate) fn replace(&mut self, key: u128, row: u32) -> Option<u32> {
         let shard = &mut self.shards[(key >> 120) as usize];
         let before = shard.insert(key, row)?;
-        let slot = shard.slot(key);
-        shard.rows[slot] = row;
+        let at = shard.place(key);
+        shard.slots[at][4] = row;
         Some(before)
     }
 
     /// The row of `key`.
     pub(crate) fn row(&self, key: u128) -> Option<u32> {
         let shard = &self.shards[(key >> 120) as usize];
-        if shard.keys.is_empty() {
+        if shard.slots.is_empty() {
             return None;
         }
-        let slot = shard.slot(key);
-        (shard.keys[slot] == key).then(|| shard.rows[slot])
+        let held = &shard.slots[shard.place(key)];
+        (key_of(held) == key).then_some(held[4])
     }
 }
 
 impl Shard {
     /// The slot that holds `key`, or the free one where it belongs.
     #[inline]
-    fn slot(&self, key: u128) -> usize {
-        let slots = self.keys.len();
+    fn place(&self, key: u128) -> usize {
+        let slots = self.slots.len();
         // The upper bits chose the shard; the lower half places the key, by multiplication rather than division.
         let mut at = ((u128::from(key as u64) * slots as u128) >> 64) as usize;
         loop {
-            let held = self.keys[at];
+            let held = key_of(&self.slots[at]);
             if held == key || held == 0 {
                 return at;
             }
@@ -73,28 +95,26 @@ impl Shard {
 
     #[inline]
     fn insert(&mut self, key: u128, row: u32) -> Option<u32> {
-        if self.used * 4 >= self.keys.len() * 3 {
+        if self.used * 4 >= self.slots.len() * 3 {
             self.grow();
         }
-        let at = self.slot(key);
-        if self.keys[at] == key {
-            return Some(self.rows[at]);
+        let at = self.place(key);
+        let held = &mut self.slots[at];
+        if key_of(held) == key {
+            return Some(held[4]);
         }
-        self.keys[at] = key;
-        self.rows[at] = row;
+        *held = slot(key, row);
         self.used += 1;
         None
     }
 
     #[cold]
     fn grow(&mut self) {
-        let slots = (self.keys.len() * 3 / 2).max(FIRST_SLOTS);
-        let keys = std::mem::replace(&mut self.keys, vec![0; slots]);
-        let rows = std::mem::replace(&mut self.rows, vec![0; slots]);
-        for (key, row) in keys.into_iter().zip(rows).filter(|(key, _)| *key != 0) {
-            let at = self.slot(key);
-            self.keys[at] = key;
-            self.rows[at] = row;
+        let size = (self.slots.len() * 3 / 2).max(FIRST_SLOTS);
+        let slots = std::mem::replace(&mut self.slots, vec![FREE; size]);
+        for held in slots.into_iter().filter(|held| key_of(held) != 0) {
+            let at = self.place(key_of(&held));
+            self.slots[at] = held;
         }
     }
 }

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod errors;
+mod impute;
 mod properties;
 mod reference;
+mod slow;
+mod threads;
 
 use std::path::{Path, PathBuf};
 
