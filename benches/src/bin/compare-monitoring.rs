@@ -153,7 +153,7 @@ fn bound_counter(run: &mut Comparison, threads: usize) {
     run.case(&format!("bound counter, {threads} thread(s)"))
         .ours(|| {
             on(threads, n, |n| {
-                (0..n).for_each(|_| std::hint::black_box(&ours).inc())
+                (0..n).for_each(|_| std::hint::black_box(&ours).inc());
             });
             counted(ours.value(), &seen[0])
         })
@@ -165,7 +165,7 @@ fn bound_counter(run: &mut Comparison, threads: usize) {
             on(threads, n, |n| {
                 (0..n).for_each(|_| {
                     client.inc();
-                })
+                });
             });
             counted(client.get(), &seen[2])
         })
@@ -239,7 +239,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
                     .iter()
                     .cycle()
                     .take(n)
-                    .for_each(|labels| ours.with(labels).inc())
+                    .for_each(|labels| ours.with(labels).inc());
             })
         })
         .peer("measured 0.0.25", || {
@@ -248,7 +248,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
                     .iter()
                     .cycle()
                     .take(n)
-                    .for_each(|labels| measured.inc(*labels))
+                    .for_each(|labels| measured.inc(*labels));
             })
         })
         .peer("prometheus 0.14", || {
@@ -257,7 +257,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
                     .iter()
                     .cycle()
                     .take(n)
-                    .for_each(|texts| vector.with_label_values(texts).inc())
+                    .for_each(|texts| vector.with_label_values(texts).inc());
             })
         })
         .peer("prometheus-client 0.25", || {
@@ -269,7 +269,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
         })
         .peer("opentelemetry 0.33", || {
             on(threads, n, |n| {
-                sets.iter().cycle().take(n).for_each(|labels| otel.add(1, labels))
+                sets.iter().cycle().take(n).for_each(|labels| otel.add(1, labels));
             })
         })
         .peer("metrics 0.24", || {
@@ -302,7 +302,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
                     .iter()
                     .cycle()
                     .take(n)
-                    .for_each(|texts| vector.with_label_values(texts).inc())
+                    .for_each(|texts| vector.with_label_values(texts).inc());
             })
         })
         .peer("prometheus-client 0.25", || {
@@ -340,22 +340,22 @@ fn histogram(run: &mut Comparison, threads: usize) {
     ))
     .ours(|| {
         on(threads, n, |n| {
-            (0..n).for_each(|i| ours.observe(values[i & 4095]))
+            (0..n).for_each(|i| ours.observe(values[i & 4095]));
         })
     })
     .peer("prometheus 0.14", || {
         on(threads, n, |n| {
-            (0..n).for_each(|i| prometheus.observe(values[i & 4095]))
+            (0..n).for_each(|i| prometheus.observe(values[i & 4095]));
         })
     })
     .peer("prometheus-client 0.25", || {
         on(threads, n, |n| {
-            (0..n).for_each(|i| client.observe(values[i & 4095]))
+            (0..n).for_each(|i| client.observe(values[i & 4095]));
         })
     })
     .peer("measured 0.0.25", || {
         on(threads, n, |n| {
-            (0..n).for_each(|i| measured.get_metric().observe(values[i & 4095]))
+            (0..n).for_each(|i| measured.get_metric().observe(values[i & 4095]));
         })
     })
     .peer("opentelemetry 0.33, bound", || {
@@ -363,7 +363,7 @@ fn histogram(run: &mut Comparison, threads: usize) {
     })
     .peer("metrics 0.24, upkeep included", || {
         let calls = on(threads, n, |n| {
-            (0..n).for_each(|i| facade.record(values[i & 4095]))
+            (0..n).for_each(|i| facade.record(values[i & 4095]));
         });
         handle.run_upkeep();
         calls
@@ -490,7 +490,7 @@ fn logged(i: usize) -> Logged<'static> {
         at_seconds: 1_700_000_000.25 + i as f64 / 64.0,
         model: "llama-3-70b-instruct",
         tenant: ["acme", "globex", "initech"][i % 3],
-        error: (i % 100 == 0).then_some("timeout"),
+        error: i.is_multiple_of(100).then_some("timeout"),
         seconds: (i % 1_000) as f64 / 512.0,
         prompt_tokens: i as u64 % 4_096,
         generated_tokens: i as u64 % 512,
