@@ -5,6 +5,7 @@
 //! the order of their loss; a partial solution is dropped once its bound cannot exceed the best value found, or another one is
 //! at least as light and as valuable. When the next loss alone exhausts the distance, the rest is proven fixed.
 
+use crate::kernel::count;
 use crate::solver::Item;
 
 pub(crate) struct Outcome {
@@ -19,6 +20,7 @@ pub(crate) struct Outcome {
 struct State {
     weight: i64,
     value: i64,
+    count: i32,
     trace: u32,
 }
 
@@ -31,29 +33,36 @@ struct Flip {
     before: u32,
 }
 
-/// The price of the capacity: value per weight as an exact fraction, and the keys it gives.
-struct Price {
-    value: i128,
-    weight: i128,
-    capacity: i64,
+/// The price of the capacity, value per weight as an exact fraction, and of each item on top of it; see [`crate::kernel::count`].
+pub(crate) struct Price {
+    pub(crate) value: i128,
+    pub(crate) weight: i128,
+    pub(crate) each: i128,
+    pub(crate) capacity: i64,
+    pub(crate) count: i32,
 }
 
 impl Price {
     /// The bound of a partial solution, times the weight of the price.
-    fn key(&self, weight: i64, value: i64) -> i128 {
-        i128::from(value) * self.weight + self.value * i128::from(self.capacity - weight)
+    fn key(&self, weight: i64, value: i64, count: i32) -> i128 {
+        i128::from(value) * self.weight
+            + self.value * i128::from(self.capacity - weight)
+            + self.each * i128::from(self.count - count)
     }
 
-    /// The loss of deciding an item the other way, times the weight of the price.
-    fn loss(&self, item: &Item) -> i128 {
-        (item.value as i128 * self.weight - self.value * item.weight as i128).abs()
+    /// What an item is worth above its prices, times the weight of the price.
+    pub(crate) fn reduced(&self, item: &Item) -> i128 {
+        item.value as i128 * self.weight - self.value * item.weight as i128 - self.each
     }
 }
+
+/// The states after which the number of items is looked at as well: about a millisecond.
+const FIRST_TRY: u64 = 1 << 15;
 
 pub(crate) fn solve(items: &[Item], capacity: u64, max_states: u64) -> Outcome {
     let mut taken = vec![false; items.len()];
     let mut open: Vec<u32> = Vec::with_capacity(items.len());
-    let mut total = 0_u64;
+    let (mut total, mut divisor) = (0_u64, 0_u64);
     for (i, item) in (0_u32..).zip(items) {
         if item.value == 0 || item.weight > capacity {
             continue;
@@ -63,6 +72,9 @@ pub(crate) fn solve(items: &[Item], capacity: u64, max_states: u64) -> Outcome {
         } else {
             open.push(i);
             total += item.weight;
+            if divisor != 1 {
+                divisor = gcd(divisor, item.weight);
+            }
         }
     }
     if total <= capacity {
@@ -71,8 +83,8 @@ pub(crate) fn solve(items: &[Item], capacity: u64, max_states: u64) -> Outcome {
         }
         return finish(&taken, items, None);
     }
-    // Below 2⁶² in all, and every single weight is at most the capacity.
-    let capacity = capacity.min(total) as i64;
+    // Below 2⁶² in all, and every single weight is at most the capacity. What no sum of weights can use is cut off.
+    let capacity = (capacity - capacity % divisor) as i64;
     open.sort_unstable_by(|a, b| {
         let (a, b) = (&items[*a as usize], &items[*b as usize]);
         let left = u128::from(b.value) * u128::from(a.weight);
@@ -91,38 +103,131 @@ pub(crate) fn solve(items: &[Item], capacity: u64, max_states: u64) -> Outcome {
     let price = Price {
         value: broken.value.into(),
         weight: broken.weight.into(),
+        each: 0,
         capacity,
+        count: at as i32,
     };
-    let top = price.key(weight, value);
+    let start = State {
+        weight,
+        value,
+        count: at as i32,
+        trace: ROOT,
+    };
     let mut best = Best {
         value,
         flips: Vec::new(),
     };
     best.improve(items, &open, at, weight, value, capacity);
-    let bound = (top / price.weight) as u64;
+    let mut bound = (price.key(weight, value, start.count) / price.weight) as u64;
+    let mut core = core_of(items, &open, &price, &start, best.value);
+    let first = max_states.min(FIRST_TRY);
+    let mut proven = search(items, &core, &taken, &price, start, &mut best, first);
+    if proven || max_states <= FIRST_TRY {
+        flip(&mut taken, &best.flips);
+        return finish(&taken, items, Some((bound, proven)));
+    }
+    // The hard families: look for an exact filling, and price the number of items.
+    let by_weight = count::by_weight(items, &open);
+    let broken = Broken {
+        items,
+        by_weight: &by_weight,
+        taken: &taken,
+        weight,
+        value,
+        capacity,
+    };
+    for change in [
+        None,
+        Some(open[at]),
+        by_weight.iter().copied().find(|i| !taken[*i as usize]),
+    ] {
+        best.exchange(&broken, change);
+    }
+    let mut answer = taken.clone();
+    flip(&mut answer, &best.flips);
+    let mut reached = best.value;
+    if let Some((price, base)) = count::tighter(items, &open, &by_weight, capacity, at, best.value) {
+        let mut start = State {
+            weight: 0,
+            value: 0,
+            count: 0,
+            trace: ROOT,
+        };
+        for i in open.iter().filter(|i| base[**i as usize]) {
+            start.weight += items[*i as usize].weight as i64;
+            start.value += items[*i as usize].value as i64;
+            start.count += 1;
+        }
+        // Items of weight 0 are not open; they are taken either way.
+        let tight = price
+            .key(start.weight, start.value, start.count)
+            .div_euclid(price.weight);
+        bound = bound.min(tight.max(i128::from(reached)) as u64);
+        if bound > reached as u64 {
+            let mut best = Best {
+                value: reached,
+                flips: Vec::new(),
+            };
+            core = core_of(items, &open, &price, &start, reached);
+            proven = search(items, &core, &base, &price, start, &mut best, max_states / 2);
+            if best.value > reached {
+                reached = best.value;
+                for i in &open {
+                    answer[*i as usize] = base[*i as usize];
+                }
+                flip(&mut answer, &best.flips);
+            }
+        }
+    }
+    proven |= bound == reached as u64;
+    if !proven {
+        let mut best = Best {
+            value: reached,
+            flips: Vec::new(),
+        };
+        core = core_of(items, &open, &price, &start, reached);
+        proven = search(items, &core, &taken, &price, start, &mut best, max_states / 2);
+        if best.value > reached {
+            answer.copy_from_slice(&taken);
+            flip(&mut answer, &best.flips);
+        }
+    }
+    finish(&answer, items, Some((bound, proven)))
+}
+
+/// The open items that may still be decided against the base, in the order of their loss.
+fn core_of(items: &[Item], open: &[u32], price: &Price, start: &State, best: i64) -> Vec<(i128, u32)> {
+    let top = price.key(start.weight, start.value, start.count);
     let mut core: Vec<(i128, u32)> = open
         .iter()
-        .map(|i| (price.loss(&items[*i as usize]), *i))
+        .map(|i| (price.reduced(&items[*i as usize]).abs(), *i))
         .collect();
-    core.retain(|(loss, _)| (top - loss).div_euclid(price.weight) > best.value.into());
+    core.retain(|(loss, _)| (top - loss).div_euclid(price.weight) > best.into());
     core.sort_unstable();
-    let proven = search(
-        items,
-        &core,
-        &taken,
-        &price,
-        State {
-            weight,
-            value,
-            trace: ROOT,
-        },
-        &mut best,
-        max_states,
-    );
-    for flip in &best.flips {
-        taken[*flip as usize] = !taken[*flip as usize];
+    core
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
     }
-    finish(&taken, items, Some((bound, proven)))
+    a
+}
+
+fn flip(taken: &mut [bool], flips: &[u32]) {
+    for i in flips {
+        taken[*i as usize] = !taken[*i as usize];
+    }
+}
+
+/// The break solution, for exchanges around it.
+struct Broken<'a> {
+    items: &'a [Item],
+    by_weight: &'a [u32],
+    taken: &'a [bool],
+    weight: i64,
+    value: i64,
+    capacity: i64,
 }
 
 /// The best selection so far, as differences from the break solution.
@@ -168,6 +273,43 @@ impl Best {
     }
 }
 
+impl Best {
+    /// One in for one out, the best pair in O(n), after `change` was put in.
+    fn exchange(&mut self, broken: &Broken<'_>, change: Option<u32>) {
+        let item = |i: u32| &broken.items[i as usize];
+        let inside = |i: u32| broken.taken[i as usize] || change == Some(i);
+        let (mut weight, mut value) = (broken.weight, broken.value);
+        if let Some(i) = change {
+            weight += item(i).weight as i64;
+            value += item(i).value as i64;
+        }
+        let room = broken.capacity - weight;
+        // The most valuable outside item among those that are light enough; both sides go by weight.
+        let mut outside = broken
+            .by_weight
+            .iter()
+            .copied()
+            .filter(|i| !inside(*i))
+            .peekable();
+        let mut most: Option<u32> = None;
+        for out in broken.by_weight.iter().copied().filter(|i| inside(*i)) {
+            while let Some(next) =
+                outside.next_if(|i| item(*i).weight as i64 <= item(out).weight as i64 + room)
+            {
+                if most.is_none_or(|m| item(next).value > item(m).value) {
+                    most = Some(next);
+                }
+            }
+            let Some(into) = most else { continue };
+            let worth = value - item(out).value as i64 + item(into).value as i64;
+            if worth > self.value {
+                self.value = worth;
+                self.flips = change.into_iter().chain([out, into]).collect();
+            }
+        }
+    }
+}
+
 /// Decides the core item by item; true when the best value is proven.
 fn search(
     items: &[Item],
@@ -183,10 +325,14 @@ fn search(
     let mut merged: Vec<State> = Vec::new();
     let mut seen = 0_u64;
     for (at, (loss, index)) in core.iter().enumerate() {
-        let reach = |weight: i64, value: i64, next: i128, best: i64| {
-            (price.key(weight, value) - next).div_euclid(price.weight) > best.into()
+        let reach = |weight: i64, value: i64, count: i32, next: i128, best: i64| {
+            (price.key(weight, value, count) - next).div_euclid(price.weight) > best.into()
         };
-        if states.is_empty() || !states.iter().any(|s| reach(s.weight, s.value, *loss, best.value)) {
+        if states.is_empty()
+            || !states
+                .iter()
+                .any(|s| reach(s.weight, s.value, s.count, *loss, best.value))
+        {
             return true;
         }
         seen += 2 * states.len() as u64;
@@ -194,7 +340,7 @@ fn search(
             return false;
         }
         let item = &items[*index as usize];
-        let sign = if taken[*index as usize] { -1 } else { 1 };
+        let sign: i64 = if taken[*index as usize] { -1 } else { 1 };
         let (dw, dv) = (sign * item.weight as i64, sign * item.value as i64);
         // Whoever is kept needs at least one more decision, which costs at least the next loss.
         let next = core.get(at + 1).map_or(i128::MAX >> 1, |(loss, _)| *loss);
@@ -208,12 +354,12 @@ fn search(
                     (a.weight, -a.value) <= (b.weight + dw, -b.value - dv)
                 };
             let source = if take_stay { states[stay] } else { states[flip] };
-            let (weight, value) = if take_stay {
+            let (weight, value, count) = if take_stay {
                 stay += 1;
-                (source.weight, source.value)
+                (source.weight, source.value, source.count)
             } else {
                 flip += 1;
-                (source.weight + dw, source.value + dv)
+                (source.weight + dw, source.value + dv, source.count + sign as i32)
             };
             // Dominated: something at least as light is at least as valuable.
             if value <= heaviest_value {
@@ -225,7 +371,7 @@ fn search(
                 best.flips.push(*index);
             }
             heaviest_value = value;
-            if reach(weight, value, next, best.value) {
+            if reach(weight, value, count, next, best.value) {
                 let kept = if take_stay {
                     source.trace
                 } else {
@@ -238,6 +384,7 @@ fn search(
                 merged.push(State {
                     weight,
                     value,
+                    count,
                     trace: kept,
                 });
             }

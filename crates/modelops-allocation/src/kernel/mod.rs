@@ -2,5 +2,6 @@
 
 pub(crate) mod choice_dp;
 pub(crate) mod core_dp;
+pub(crate) mod count;
 pub(crate) mod fit;
 pub(crate) mod states;
