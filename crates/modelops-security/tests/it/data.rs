@@ -318,3 +318,105 @@ fn merkle_consistency() {
         assert_eq!(accepted == Some(true), p["wantErr"] != true, "{name}");
     }
 }
+
+/// ring itself, so that a build of it that computes wrongly is noticed here.
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn wycheproof_primitives() {
+    use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    use ring::{hkdf, hmac, pbkdf2};
+    struct Len(usize);
+    impl hkdf::KeyType for Len {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let mut seen = 0;
+    let file = load("wycheproof/aes_gcm_test.json");
+    for (_, test) in tests(&file) {
+        let (key, iv, tag) = (hex(&test["key"]), hex(&test["iv"]), hex(&test["tag"]));
+        let algorithm = match key.len() {
+            16 => &AES_128_GCM,
+            32 => &AES_256_GCM,
+            _ => continue,
+        };
+        let Ok(nonce) = Nonce::try_assume_unique_for_key(&iv) else {
+            continue;
+        };
+        if tag.len() != 16 {
+            continue;
+        }
+        let key = LessSafeKey::new(UnboundKey::new(algorithm, &key).unwrap());
+        let mut bytes = [hex(&test["ct"]), tag].concat();
+        let opened = key.open_in_place(nonce, Aad::from(hex(&test["aad"])), &mut bytes);
+        assert_eq!(opened.is_ok(), test["result"] == "valid", "{}", test["tcId"]);
+        if let Ok(message) = opened {
+            assert_eq!(message, hex(&test["msg"]));
+        }
+        seen += 1;
+    }
+    assert_eq!(
+        seen, 133,
+        "those with a key, a nonce and a tag of the lengths in use"
+    );
+    for (path, algorithm, count) in [
+        ("wycheproof/hkdf_sha256_test.json", hkdf::HKDF_SHA256, 86),
+        ("wycheproof/hkdf_sha512_test.json", hkdf::HKDF_SHA512, 83),
+    ] {
+        let file = load(path);
+        let mut seen = 0;
+        for (_, test) in tests(&file) {
+            let prk = hkdf::Salt::new(algorithm, &hex(&test["salt"])).extract(&hex(&test["ikm"]));
+            let mut okm = vec![0; test["size"].as_u64().unwrap() as usize];
+            let info = hex(&test["info"]);
+            let info = [info.as_slice()];
+            let made = prk
+                .expand(&info, Len(okm.len()))
+                .and_then(|made| made.fill(&mut okm))
+                .is_ok();
+            assert_eq!(
+                made && okm == hex(&test["okm"]),
+                test["result"] == "valid",
+                "{}",
+                test["tcId"]
+            );
+            seen += 1;
+        }
+        assert_eq!(seen, count);
+    }
+    let file = load("wycheproof/hmac_sha256_test.json");
+    for (group, test) in tests(&file) {
+        let len = group["tagSize"].as_u64().unwrap() as usize / 8;
+        let tag = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, &hex(&test["key"])),
+            &hex(&test["msg"]),
+        );
+        assert_eq!(
+            tag.as_ref()[..len] == hex(&test["tag"]),
+            test["result"] == "valid",
+            "{}",
+            test["tcId"]
+        );
+    }
+    let file = load("wycheproof/pbkdf2_hmacsha256_test.json");
+    for (_, test) in tests(&file) {
+        let mut key = vec![0; test["dkLen"].as_u64().unwrap() as usize];
+        let rounds = u32::try_from(test["iterationCount"].as_u64().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap();
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            rounds,
+            &hex(&test["salt"]),
+            &hex(&test["password"]),
+            &mut key,
+        );
+        assert_eq!(
+            key == hex(&test["dk"]),
+            test["result"] == "valid",
+            "{}",
+            test["tcId"]
+        );
+    }
+}

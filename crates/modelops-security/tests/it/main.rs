@@ -6,12 +6,14 @@ mod callers;
 mod canary;
 mod data;
 mod errors;
+mod fuzz;
 mod ledgers;
 mod properties;
 mod provenance;
 mod reference;
 mod requests;
 mod sealed;
+mod slow;
 #[cfg(feature = "safetensors")]
 mod tensors;
 mod tokens;
