@@ -124,3 +124,82 @@ pub fn planted(families: usize, copies: usize, most_edits: usize, seed: u64) -> 
     }
     documents
 }
+
+/// English-like pages of every quality: prose, menus, code, lists, repetition, filler, with contractions, abbreviations,
+/// addresses, units, quotes and symbols between the words. The same pages on every run.
+#[must_use]
+pub fn pages(count: usize, seed: u64) -> Vec<String> {
+    const COMMON: &str =
+        "the be to of and that have with a in is it for on as was at by this are from or an they which";
+    const ODD: &str = "don't I'm it's can't we'll they've U.S. e.g. Dr. Ph.D. 5km 10% $20 US$5 3.14 1,000 2nd 7pm :) <3 \
+        http://example.com/a?b=c www.test.org/x me@mail.com 8.8.8.8 C++ state-of-the-art and/or foo.Bar x=y #tag … ... \
+        “quoted” ‘single’ naïve Zürich (see) [12] [edit] — – 1-2 “well,” ‘tis rock’n’roll — £30 50°C. 中文 Привет 🙂 a.m.";
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let common: Vec<&str> = COMMON.split_whitespace().collect();
+    let odd: Vec<&str> = ODD.split_whitespace().collect();
+    let vocabulary: Vec<String> = (0..2000).map(|_| word(&mut rng)).collect();
+    let sentence = |odds: f64, rng: &mut Xoshiro256PlusPlus| {
+        let length = rng.random_range(4..22);
+        let mut words: Vec<String> = (0..length)
+            .map(|_| match rng.random::<f64>() {
+                x if x < odds => odd[rng.random_range(0..odd.len())].to_owned(),
+                x if x < 0.45 => common[rng.random_range(0..common.len())].to_owned(),
+                _ => vocabulary[rng.random_range(0..vocabulary.len())].clone(),
+            })
+            .collect();
+        if words[0].is_char_boundary(1) {
+            words[0][..1].make_ascii_uppercase();
+        }
+        let end = [".", ".", ".", ".", "!", "?", ".\"", ",", ""][rng.random_range(0..9)];
+        words.join(" ") + end
+    };
+    (0..count)
+        .map(|_| {
+            let kind = rng.random_range(0..10);
+            let odds = [0.02, 0.05, 0.2][rng.random_range(0..3)];
+            let lines = rng.random_range(1..30);
+            let mut page: Vec<String> = Vec::new();
+            for _ in 0..lines {
+                let per_line = if kind == 1 { 1 } else { rng.random_range(1..5) };
+                let mut line: Vec<String> = (0..per_line).map(|_| sentence(odds, &mut rng)).collect();
+                match kind {
+                    2 => line.insert(0, "- ".to_owned()),
+                    3 => line.push("...".to_owned()),
+                    4 if rng.random::<f64>() < 0.4 && !page.is_empty() => line = vec![page[0].clone()],
+                    5 => line = line[0].split(' ').take(3).map(String::from).collect(),
+                    6 if rng.random::<f64>() < 0.1 => {
+                        line.push("function() { return 1; }.".to_owned());
+                    }
+                    7 if rng.random::<f64>() < 0.1 => {
+                        line.push("We use cookies, enable Javascript. Lorem ipsum dolor.".to_owned());
+                    }
+                    8 => line = vec!["# ".repeat(rng.random_range(1..4)) + &line[0]],
+                    _ => {}
+                }
+                page.push(line.join(" "));
+            }
+            page.join(["\n", "\n\n", "\n", "\r\n"][rng.random_range(0..4)])
+        })
+        .collect()
+}
+
+/// Articles of `words` words; every fifth repeats an earlier one but for up to a hundredth of its words.
+#[must_use]
+pub fn articles(count: usize, words: usize, seed: u64) -> Vec<String> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut articles: Vec<Vec<String>> = Vec::new();
+    for number in 0..count {
+        let article = if number % 5 == 4 {
+            let mut copy = articles[rng.random_range(0..articles.len())].clone();
+            for _ in 0..rng.random_range(0..=words / 100) {
+                let at = rng.random_range(0..words);
+                copy[at] = word(&mut rng);
+            }
+            copy
+        } else {
+            (0..words).map(|_| word(&mut rng)).collect()
+        };
+        articles.push(article);
+    }
+    articles.iter().map(|words| words.join(" ")).collect()
+}

@@ -1,3 +1,6 @@
 //! Laws of the text half.
 
+mod decontaminate;
 mod near;
+mod quality;
+mod simhash;

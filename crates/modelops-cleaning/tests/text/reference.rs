@@ -1,3 +1,4 @@
 //! Values from elsewhere, or worked by hand.
 
 mod near;
+mod quality;

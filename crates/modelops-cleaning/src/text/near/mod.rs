@@ -34,7 +34,7 @@ mod file;
 mod index;
 mod links;
 mod search;
-mod shingle;
+pub(super) mod shingle;
 mod signature;
 
 pub use banding::Banding;

@@ -1,7 +1,7 @@
 //! From text to the set of its shingles.
 
 use super::NearError;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use crate::text::fold::each_word;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a shingle is made of.
@@ -23,7 +23,7 @@ impl Shingle {
     /// The longest shingle, in units.
     pub const MAX_SIZE: usize = 1024;
 
-    pub(super) fn validated(self) -> Result<Self, NearError> {
+    pub(in crate::text) fn validated(self) -> Result<Self, NearError> {
         let (Self::Words(size) | Self::Chars(size)) = self;
         if (1..=Self::MAX_SIZE).contains(&size) {
             Ok(self)
@@ -38,7 +38,7 @@ impl Shingle {
     }
 
     /// The distinct shingles of `text`, hashed to 64 bits, ascending.
-    pub(super) fn set(self, text: &str, scratch: &mut Scratch) -> Vec<u64> {
+    pub(in crate::text) fn set(self, text: &str, scratch: &mut Scratch) -> Vec<u64> {
         scratch.units.clear();
         match self {
             Self::Words(_) => each_word(text, &mut scratch.buffer, |word| {
@@ -83,41 +83,9 @@ impl Shingle {
 
 /// Buffers that one thread reuses from document to document.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::text) struct Scratch {
     buffer: Vec<u8>,
     units: Vec<u64>,
-}
-
-/// Calls `f` with the bytes of each word in lower case.
-fn each_word(text: &str, buffer: &mut Vec<u8>, mut f: impl FnMut(&[u8])) {
-    buffer.clear();
-    if text.is_ascii() {
-        buffer.extend_from_slice(text.as_bytes());
-        buffer.make_ascii_lowercase();
-    } else {
-        let lower = |c: char| c.to_lowercase();
-        let mut write = |c: char| {
-            let kept = if c.is_alphanumeric() { c } else { ' ' };
-            buffer.extend_from_slice(kept.encode_utf8(&mut [0; 4]).as_bytes());
-        };
-        if is_nfc_quick(text.chars()) == IsNormalized::Yes {
-            text.chars().flat_map(lower).for_each(&mut write);
-        } else {
-            text.nfc().flat_map(lower).for_each(&mut write);
-        }
-    }
-    // All that is left outside ASCII is a letter or a digit.
-    let separates = |byte: u8| !(byte.is_ascii_alphanumeric() || byte >= 0x80);
-    let mut rest = buffer.as_slice();
-    while let Some(begin) = rest.iter().position(|&byte| !separates(byte)) {
-        rest = &rest[begin..];
-        let end = rest
-            .iter()
-            .position(|&byte| separates(byte))
-            .unwrap_or(rest.len());
-        f(&rest[..end]);
-        rest = &rest[end..];
-    }
 }
 
 /// An odd multiplier for the rolling hash.
@@ -148,7 +116,7 @@ fn roll(units: &[u64], size: usize) -> Vec<u64> {
 }
 
 /// The finaliser of `SplitMix64` (Steele, Lea and Flood, 2014, doi:10.1145/2660193.2660195): a bijection of 64 bits.
-pub(super) fn mix(x: u64) -> u64 {
+pub(in crate::text) fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
