@@ -1,6 +1,8 @@
 //! Each feature predicted from all others, round after round.
 
 use modelops_linalg::Eigh;
+use std::num::NonZeroUsize;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 use serde::{Deserialize, Serialize};
 
@@ -37,13 +39,14 @@ use crate::error::FitError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IterativeImputer {
-    rounds: usize,
+    rounds: NonZeroUsize,
 }
 
 impl Default for IterativeImputer {
     /// Ten rounds at most.
     fn default() -> Self {
-        Self { rounds: 10 }
+        const DEFAULT: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
+        Self { rounds: DEFAULT }
     }
 }
 
@@ -56,9 +59,7 @@ impl IterativeImputer {
     /// # Errors
     /// [`FitError::Zero`].
     pub fn new(rounds: usize) -> Result<Self, FitError> {
-        if rounds == 0 {
-            return Err(FitError::Zero);
-        }
+        let rounds = NonZeroUsize::new(rounds).ok_or(FitError::Zero)?;
         Ok(Self { rounds })
     }
 
@@ -101,7 +102,7 @@ impl IterativeImputer {
         // Everything is centred on the means of the known values, so that products lose no digits to them.
         let mut filled = fitted.centred(x);
         let mut products = Products::new(filled.view());
-        for _ in 0..self.rounds {
+        for _ in 0..self.rounds.get() {
             let mut changes = vec![0.0; n];
             for &feature in &order {
                 let known = products.without(filled.view(), &missing[feature]);

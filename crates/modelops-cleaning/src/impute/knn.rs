@@ -1,5 +1,7 @@
 //! The mean of the nearest rows that have the value.
 
+use std::num::NonZeroUsize;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +37,14 @@ use crate::kernel::nan_distance::{Columns, Nearest};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnnImputer {
-    neighbours: usize,
+    neighbours: NonZeroUsize,
 }
 
 impl Default for KnnImputer {
     /// Five neighbours.
     fn default() -> Self {
-        Self { neighbours: 5 }
+        const DEFAULT: NonZeroUsize = NonZeroUsize::new(5).expect("not zero");
+        Self { neighbours: DEFAULT }
     }
 }
 
@@ -51,9 +54,7 @@ impl KnnImputer {
     /// # Errors
     /// [`FitError::Zero`].
     pub fn new(neighbours: usize) -> Result<Self, FitError> {
-        if neighbours == 0 {
-            return Err(FitError::Zero);
-        }
+        let neighbours = NonZeroUsize::new(neighbours).ok_or(FitError::Zero)?;
         Ok(Self { neighbours })
     }
 
@@ -81,7 +82,7 @@ impl KnnImputer {
             means.push(sum / count as f64);
         }
         Ok(FittedKnnImputer {
-            neighbours: self.neighbours,
+            neighbours: self.neighbours.get(),
             x: x.to_owned(),
             means,
         })

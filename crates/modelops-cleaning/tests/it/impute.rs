@@ -1,6 +1,6 @@
 //! Imputers against scikit-learn 1.9.1; the command is in tests/data/README.md.
 
-use modelops_cleaning::{Dataset, IterativeImputer, KnnImputer, Split, Train};
+use modelops_cleaning::{Dataset, FittedIterativeImputer, IterativeImputer, KnnImputer, Split, Train};
 use modelops_testkit::tolerance::{ITERATED_RIDGE, NEIGHBOUR_MEAN, close};
 use ndarray::{Array2, ArrayView2, arr2};
 
@@ -94,4 +94,24 @@ fn iterated_ridges_give_scikit_learns_values() {
     {
         assert!(close(*ours, theirs, ITERATED_RIDGE), "{ours} {theirs}");
     }
+}
+
+#[test]
+fn fitted_state_comes_back_from_json_to_the_bit() {
+    let imputer = IterativeImputer::default().fit(&dirty()).unwrap();
+    let json = serde_json::to_string(&imputer).unwrap();
+    assert_eq!(
+        serde_json::from_str::<FittedIterativeImputer>(&json).unwrap(),
+        imputer
+    );
+}
+
+#[test]
+fn a_file_cannot_ask_for_no_neighbours_or_no_rounds() {
+    assert!(serde_json::from_str::<KnnImputer>(r#"{"neighbours":0}"#).is_err());
+    assert!(serde_json::from_str::<IterativeImputer>(r#"{"rounds":0}"#).is_err());
+    assert_eq!(
+        serde_json::from_str::<KnnImputer>(r#"{"neighbours":3}"#).unwrap(),
+        KnnImputer::new(3).unwrap()
+    );
 }
