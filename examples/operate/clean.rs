@@ -1,8 +1,6 @@
 //! Stage 1: which rows can be trained on, and what became of the others?
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use modelops::cleaning::{
@@ -81,9 +79,9 @@ pub(crate) fn run(stage: &mut Stage<'_>, arguments: &Arguments) -> Result<Cleane
     println!("{ledger}");
 
     stage.write("ledger.txt", format!("{ledger}\n"))?;
-    let mut rows = BufWriter::new(File::create(stage.path("ledger.jsonl"))?);
+    let mut rows = Vec::new();
     ledger.write_json_lines(&mut rows)?;
-    rows.flush()?;
+    stage.write("ledger.jsonl", rows)?;
     if let Some(profile) = &run.profile {
         stage.write("profile.html", profile.to_html(&title, ledger))?;
     }

@@ -46,7 +46,11 @@ impl Cycle {
             let hint = "is not empty and holds no earlier run; choose another --out";
             return Err(format!("{} {hint}", out.display()).into());
         }
-        fs::write(out.join(SUMMARY), "{}\n").map_err(say)?;
+        write_whole(
+            &out.join(SUMMARY),
+            b"{}
+",
+        )?;
         Ok(Self {
             out: out.to_owned(),
             rows: Vec::new(),
@@ -93,19 +97,13 @@ impl Cycle {
             .map(|row| json!({"stage": row.stage, "result": row.result, "file": row.file}))
             .collect();
         let summary = json!({"facts": self.facts, "stages": results});
-        fs::write(
-            self.out.join(SUMMARY),
-            serde_json::to_string_pretty(&summary)? + "\n",
-        )?;
+        write_json(&self.out.join(SUMMARY), &summary)?;
         let times: Map<String, Value> = self
             .rows
             .iter()
             .map(|row| (row.stage.clone(), json!(row.time.as_secs_f64())))
             .collect();
-        fs::write(
-            self.out.join("times.json"),
-            serde_json::to_string_pretty(&times)? + "\n",
-        )?;
+        write_json(&self.out.join("times.json"), &Value::Object(times))?;
 
         let width = |f: fn(&Row) -> &String| {
             self.rows
@@ -140,10 +138,9 @@ impl Stage<'_> {
         self.folder.join(name)
     }
 
-    /// Writes a file of this stage.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Box<dyn Error>> {
-        let path = self.path(name);
-        fs::write(&path, content).map_err(|error| format!("{}: {error}", path.display()).into())
+    /// Writes a file of this stage: whole under its name, or not at all.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Box<dyn Error>> {
+        write_whole(&self.path(name), content.as_ref())
     }
 
     /// Keeps a fact for summary.json.
@@ -193,6 +190,25 @@ impl Bar {
             None => println!("{} {}", self.length, self.what),
         }
     }
+}
+
+/// Writes beside the final name and moves the whole file there; a full disk leaves nothing under either name.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    fs::write(&part, content)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(|error| {
+            // What could be written of it is of no use to anybody.
+            let _ = fs::remove_file(&part);
+            format!("{}: {error}", path.display()).into()
+        })
+}
+
+/// Writes indented JSON, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Box<dyn Error>> {
+    write_whole(path, (serde_json::to_string_pretty(value)? + "\n").as_bytes())
 }
 
 /// Runs `f` and says how long it took. The times end on the screen and in times.json, and nowhere else.

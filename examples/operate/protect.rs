@@ -16,7 +16,7 @@ use modelops::security::sign::{HashOptions, ModelManifest, SigningKey};
 use serde_json::json;
 
 use crate::SEED;
-use crate::cycle::Stage;
+use crate::cycle::{Stage, write_json, write_whole};
 use crate::prune::Pruned;
 use crate::select::Data;
 
@@ -91,12 +91,9 @@ pub(crate) fn run(stage: &mut Stage<'_>, data: &Data, pruned: &Pruned) -> Result
 fn publish(stage: &Stage<'_>, data: &Data, pruned: &Pruned) -> Result<std::path::PathBuf, Box<dyn Error>> {
     let folder = stage.path("model");
     fs::create_dir(&folder)?;
-    fs::write(folder.join("weights.safetensors"), &pruned.bytes)?;
+    write_whole(&folder.join("weights.safetensors"), &pruned.bytes)?;
     let card = json!({"target": data.target, "classes": data.classes, "features": data.features});
-    fs::write(
-        folder.join("config.json"),
-        serde_json::to_string_pretty(&card)? + "\n",
-    )?;
+    write_json(&folder.join("config.json"), &card)?;
     Ok(folder)
 }
 
@@ -208,13 +205,13 @@ fn sign(
     );
     let config = model.join("config.json");
     let honest = fs::read(&config)?;
-    fs::write(&config, "{}")?;
+    write_whole(&config, b"{}")?;
     attempts.note(
         "verify a folder with a changed file",
         true,
         signed.check(model, &options),
     );
-    fs::write(&config, honest)?;
+    write_whole(&config, &honest)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use ndarray::{Array1, ArrayView2};
 use petgraph::graph::{NodeIndex, UnGraph};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::cycle::Stage;
+use crate::cycle::{Stage, write_whole};
 use crate::select::Data;
 
 /// The share of the weights that goes.
@@ -172,7 +172,7 @@ fn save(model: &SoftmaxModel, path: &Path) -> Result<(), Box<dyn Error>> {
         ),
         (BIAS, TensorView::new(Dtype::F32, vec![classes], &bias)?),
     ];
-    Ok(safetensors::serialize_to_file(tensors, None, path)?)
+    write_whole(path, &safetensors::serialize(tensors, None)?)
 }
 
 /// Reads the model back.

@@ -151,7 +151,7 @@ fn write_scores(
     information: &Scores,
     selection: &Selection,
 ) -> Result<(), Box<dyn Error>> {
-    let mut file = csv::Writer::from_path(stage.path("scores.csv"))?;
+    let mut file = csv::Writer::from_writer(Vec::new());
     file.write_record([
         "feature",
         "F",
@@ -177,11 +177,11 @@ fn write_scores(
         let cells = [a, ln_p, b, c].map(|x| x.to_string());
         file.write_record([name, &cells[0], &cells[1], &cells[2], &cells[3], kept])?;
     }
-    Ok(file.flush()?)
+    stage.write("scores.csv", file.into_inner()?)
 }
 
 fn write_rows(stage: &Stage<'_>, name: &str, data: &Data, rows: &Rows) -> Result<(), Box<dyn Error>> {
-    let mut file = csv::Writer::from_path(stage.path(name))?;
+    let mut file = csv::Writer::from_writer(Vec::new());
     file.write_record(
         data.features
             .iter()
@@ -195,7 +195,7 @@ fn write_rows(stage: &Stage<'_>, name: &str, data: &Data, rows: &Rows) -> Result
             .chain([data.classes[label].clone()]);
         file.write_record(cells)?;
     }
-    Ok(file.flush()?)
+    stage.write(name, file.into_inner()?)
 }
 
 fn print_classes(data: &Data, before: &[usize]) {

@@ -95,7 +95,7 @@ fn cross_entropy(model: &SoftmaxModel, rows: &Rows) -> Result<f64, Box<dyn Error
 }
 
 fn write_study(stage: &Stage<'_>, study: &Study) -> Result<(), Box<dyn Error>> {
-    let mut file = csv::Writer::from_path(stage.path("study.csv"))?;
+    let mut file = csv::Writer::from_writer(Vec::new());
     file.write_record(["trial", "learning_rate", "l2", "state", "cross_entropy", "reason"])?;
     for trial in study.trials() {
         file.write_record([
@@ -107,5 +107,5 @@ fn write_study(stage: &Stage<'_>, study: &Study) -> Result<(), Box<dyn Error>> {
             trial.reason().unwrap_or_default().to_owned(),
         ])?;
     }
-    Ok(file.flush()?)
+    stage.write("study.csv", file.into_inner()?)
 }
