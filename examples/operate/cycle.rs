@@ -139,7 +139,7 @@ impl Stage<'_> {
     }
 
     /// Writes a file of this stage: whole under its name, or not at all.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Box<dyn Error>> {
         write_whole(&self.path(name), content.as_ref())
     }
 

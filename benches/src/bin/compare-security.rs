@@ -201,7 +201,7 @@ fn files(run: &mut Comparison) {
         .ours(seal_ours)
         .peer("copy, 1 MiB reads and writes", || {
             drop(copy(&plain, &path("copy"), |part, out| {
-                out.write_all(part).unwrap()
+                out.write_all(part).unwrap();
             }));
         })
         .peer("cobblestone 0.2", seal_stone)
@@ -216,7 +216,7 @@ fn files(run: &mut Comparison) {
         .ours(|| drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap()))
         .peer("copy, 1 MiB reads and writes", || {
             drop(copy(&plain, &path("copy"), |part, out| {
-                out.write_all(part).unwrap()
+                out.write_all(part).unwrap();
             }));
         })
         .peer("cobblestone 0.2", || {
