@@ -1,7 +1,6 @@
 //! OpenMetrics text format 1.0.
 
-use crate::encode::text::{counters, float, integer, line_start, push};
-use crate::kernel::slab::Reader;
+use crate::encode::text::{buckets, each_family, float, integer, line_start, push};
 use crate::sample::{Descriptor, Kind, Sample};
 use crate::series::Prepared;
 
@@ -12,28 +11,7 @@ const UNITS: [&str; 8] = [
 
 /// Appends every family with its type, unit, help and samples, and the end mark.
 pub(crate) fn encode(families: &[Box<dyn Prepared + '_>], out: &mut Vec<u8>) {
-    let reader = Reader::new();
-    for family in families {
-        let descriptor = family.descriptor();
-        let start = out.len();
-        head(descriptor, out);
-        let after_head = out.len();
-        let each = |labels: &str, sample: Sample<'_>, out: &mut Vec<u8>| {
-            series(&descriptor.name, labels, &sample, out);
-        };
-        if let Some(lines) = family.counter_lines(&reader) {
-            counters(&lines, out);
-            if let Some((labels, sample)) = family.overflow(&reader) {
-                each(labels, sample, out);
-            }
-        } else {
-            family.visit(&reader, &mut |labels, sample| each(labels, sample, out));
-        }
-        if out.len() == after_head {
-            // A family without series says nothing.
-            out.truncate(start);
-        }
-    }
+    each_family(families, head, series, out);
     out.extend_from_slice(b"# EOF\n");
 }
 
@@ -73,16 +51,7 @@ fn series(name: &str, labels: &str, sample: &Sample<'_>, out: &mut Vec<u8>) {
         }
         Sample::Histogram(reading) => {
             let sketch = reading.sketch();
-            let separator = if labels.is_empty() { "" } else { "," };
-            for (bound, count) in reading.bounds().iter().zip(reading.cumulative()) {
-                push(out, &[name, "_bucket{", labels, separator, "le=\""]);
-                float(*bound, out);
-                out.extend_from_slice(b"\"} ");
-                integer(count, out);
-                out.push(b'\n');
-            }
-            push(out, &[name, "_bucket{", labels, separator, "le=\"+Inf\"} "]);
-            integer(sketch.count(), out);
+            buckets(name, labels, reading, out);
             // The format has no sum, and so no count, where values may be negative.
             let negative = reading.bounds().first().is_some_and(|bound| *bound < 0.0)
                 || sketch.negative_buckets().next().is_some()

@@ -1,11 +1,23 @@
 //! Prometheus text exposition format 0.0.4.
 
+use crate::histogram::Reading;
 use crate::kernel::slab::Reader;
 use crate::sample::{Descriptor, Kind, Sample};
 use crate::series::{CounterLines, Prepared};
 
 /// Appends every family with its help, type and samples.
 pub(crate) fn encode(families: &[Box<dyn Prepared + '_>], out: &mut Vec<u8>) {
+    each_family(families, head, series, out);
+}
+
+/// Appends the families in the way of one text format: `head` writes what goes before a family's samples, `series` one
+/// series.
+pub(crate) fn each_family(
+    families: &[Box<dyn Prepared + '_>],
+    head: fn(&Descriptor, &mut Vec<u8>),
+    series: fn(&str, &str, &Sample<'_>, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
     let reader = Reader::new();
     for family in families {
         let descriptor = family.descriptor();
@@ -59,16 +71,7 @@ fn series(name: &str, labels: &str, sample: &Sample<'_>, out: &mut Vec<u8>) {
         }
         Sample::Histogram(reading) => {
             let sketch = reading.sketch();
-            let separator = if labels.is_empty() { "" } else { "," };
-            for (bound, count) in reading.bounds().iter().zip(reading.cumulative()) {
-                push(out, &[name, "_bucket{", labels, separator, "le=\""]);
-                float(*bound, out);
-                out.extend_from_slice(b"\"} ");
-                integer(count, out);
-                out.push(b'\n');
-            }
-            push(out, &[name, "_bucket{", labels, separator, "le=\"+Inf\"} "]);
-            integer(sketch.count(), out);
+            buckets(name, labels, reading, out);
             out.push(b'\n');
             line_start(name, "_sum", labels, out);
             float(sketch.sum(), out);
@@ -80,8 +83,22 @@ fn series(name: &str, labels: &str, sample: &Sample<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Appends the bucket lines of a histogram but the last line break.
+pub(crate) fn buckets(name: &str, labels: &str, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    let separator = if labels.is_empty() { "" } else { "," };
+    for (bound, count) in reading.bounds().iter().zip(reading.cumulative()) {
+        push(out, &[name, "_bucket{", labels, separator, "le=\""]);
+        float(*bound, out);
+        out.extend_from_slice(b"\"} ");
+        integer(count, out);
+        out.push(b'\n');
+    }
+    push(out, &[name, "_bucket{", labels, separator, "le=\"+Inf\"} "]);
+    integer(reading.sketch().count(), out);
+}
+
 /// Appends the lines of a family of counters, which are written alike in all text formats.
-pub(crate) fn counters(lines: &CounterLines<'_>, out: &mut Vec<u8>) {
+fn counters(lines: &CounterLines<'_>, out: &mut Vec<u8>) {
     let (bytes, count) = lines.size();
     // Few values are longer than ten digits.
     out.reserve(bytes + 11 * count);
