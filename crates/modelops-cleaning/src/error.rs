@@ -127,7 +127,7 @@ impl fmt::Display for EngineError {
     }
 }
 
-/// Why a run stopped. Nothing is left under an output's final name.
+/// Why a run stopped. No output has its final name then.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -205,6 +205,28 @@ pub enum RunError {
         /// The limit.
         limit: usize,
     },
+    /// The run was asked for bounded memory and has a part that needs more: typed mode, or a step that learns from
+    /// every value.
+    #[error("only textual pipelines without outlier steps run in bounded memory{}", match step {
+        Some(step) => format!("; step {step} needs every value"),
+        None => String::new(),
+    })]
+    NotBounded {
+        /// The step, from 0, where one is to blame.
+        step: Option<usize>,
+    },
+    /// The input is not what it was when an earlier pass or an earlier, unfinished run read it.
+    #[error("the input has changed since it was first read; run again")]
+    InputChanged,
+    /// Another run works in this folder.
+    #[error("another run works in {}", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The observer asked the run to stop. What is complete is kept: a later run goes on from there.
+    #[error("stopped; run again to go on")]
+    Stopped,
     /// More records than 32 bits can number.
     #[error("more than 4,294,967,295 records; split the input")]
     TooManyRecords,

@@ -213,6 +213,33 @@ impl Ledger {
         }
     }
 
+    /// The codes of some rows, and those duplicates among them that have a survivor.
+    pub(crate) fn entries(&self, rows: std::ops::Range<u32>) -> (&[u16], &[(u32, u32)]) {
+        let from = self.survivors.partition_point(|pair| pair.0 < rows.start);
+        let until = self.survivors.partition_point(|pair| pair.0 < rows.end);
+        (
+            &self.codes[rows.start as usize..rows.end as usize],
+            &self.survivors[from..until],
+        )
+    }
+
+    /// Appends the outcome of the next row, as an earlier run has stored it.
+    pub(crate) fn restore(&mut self, code: u16) -> Option<()> {
+        *self.counts.get_mut(usize::from(code)).filter(|_| code != NONE)? += 1;
+        self.codes.push(code);
+        Some(())
+    }
+
+    /// Appends a duplicate and its survivor, as an earlier run has stored them.
+    pub(crate) fn restore_survivor(&mut self, row: u32, survivor: u32) {
+        self.survivors.push((row, survivor));
+    }
+
+    /// How many rows have an outcome or come before one that has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.codes.len() as u64
+    }
+
     /// How many records the independent counter saw.
     #[must_use]
     pub fn records_in(&self) -> u64 {

@@ -19,6 +19,11 @@ mod pipeline;
     not(feature = "frame"),
     expect(dead_code, reason = "parts that only the typed engine uses")
 )]
+mod plan;
+#[cfg_attr(
+    not(feature = "frame"),
+    expect(dead_code, reason = "parts that only the typed engine uses")
+)]
 mod profile;
 mod resample;
 mod scale;
@@ -35,7 +40,7 @@ pub use impute::{
     SimpleImputer, Strategy,
 };
 pub use ledger::{Cause, Disposition, Ledger, Outcome, Reason};
-pub use pipeline::{Pipeline, RunReport};
+pub use pipeline::{Pipeline, Progress, RunOptions, RunReport, Work};
 pub use profile::{ColumnProfile, Histogram, Numbers, Profile};
 pub use resample::{Jitter, Mixed, Mixup, Origin, RandomOverSampler, RandomUnderSampler, Resampled, Smote};
 pub use scale::{FittedScaler, Scaler, Scaling};

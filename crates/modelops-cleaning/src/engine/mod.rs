@@ -1,13 +1,30 @@
-//! How a checked specification runs: the program it compiles to, its passes, its files.
+//! How a plan runs: its passes and its files.
 //!
-//! Both engines share the program, the reader of record borders, the ledger and the outputs. The textual engine judges
+//! Both engines share the plan, the reader of record borders, the ledger and the outputs. The textual engine judges
 //! the bytes itself; the typed one hands sound records to one polars plan on the streaming engine.
 
+pub(crate) mod bounded;
 pub(crate) mod outlier;
 pub(crate) mod output;
 pub(crate) mod passes;
-pub(crate) mod program;
 pub(crate) mod source;
 pub(crate) mod textual;
 #[cfg(feature = "frame")]
 pub(crate) mod typed;
+
+use crate::engine::source::CsvSource;
+use crate::error::RunError;
+use crate::spec::{Format, PipelineSpec};
+
+/// The names of the input's columns.
+pub(crate) fn columns(spec: &PipelineSpec) -> Result<Vec<String>, RunError> {
+    match spec.read.format {
+        Format::Csv { .. } => Ok(CsvSource::open(&spec.read)?.header.names),
+        #[cfg(feature = "frame")]
+        Format::JsonLines => typed::json::names(&spec.read),
+        #[cfg(feature = "frame")]
+        Format::Parquet => typed::parquet::names(&spec.read),
+        #[cfg(not(feature = "frame"))]
+        _ => unreachable!("refused when the pipeline was made"),
+    }
+}

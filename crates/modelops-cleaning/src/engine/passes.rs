@@ -1,18 +1,29 @@
 //! What both engines share while records pass: the state of duplicates, and what a preparatory pass learns.
 
 use crate::engine::outlier;
-use crate::engine::program::{Op, Program};
 use crate::kernel::seen::Seen;
 use crate::ledger::Ledger;
+use crate::plan::{Bounds, Plan, RelOp};
 use crate::spec::Keep;
 
-/// What a preparatory pass learned for one step.
+/// What a preparatory pass learned for one node of the plan.
 #[derive(Debug)]
 pub(crate) enum Learned {
-    /// Intervals of the columns of an outlier step.
+    /// Intervals of the columns of an aggregate.
     Intervals(Vec<(f64, f64)>),
     /// The surviving row of every fingerprint; [`REPEATED`] where none survives.
     Survivors(Seen),
+}
+
+/// The interval that `bounds` stands for.
+pub(crate) fn resolve(bounds: Bounds, learned: &[Option<Learned>]) -> (f64, f64) {
+    match bounds {
+        Bounds::Fixed { min, max } => (min, max),
+        Bounds::Learned { node, index } => match &learned[node] {
+            Some(Learned::Intervals(intervals)) => intervals[index],
+            _ => unreachable!("a preparatory pass has learned the intervals"),
+        },
+    }
 }
 
 /// Marks a fingerprint that more than one record has, where none may survive.
@@ -36,16 +47,67 @@ impl Verdict {
     }
 }
 
-/// The fingerprints met so far at each step that keeps the first.
+/// The records of a stretch of the input that repeat another one, each with its survivor, in order.
 #[derive(Debug)]
-pub(crate) struct Duplicates(Vec<Seen>);
+pub(crate) struct Listed {
+    pairs: Vec<(u32, u32)>,
+    at: usize,
+}
+
+impl Listed {
+    /// In the place of a survivor where there is none.
+    pub(crate) const NONE: u32 = u32::MAX;
+
+    /// Rows are asked for in order.
+    fn judge(&mut self, row: u32, reason: u16) -> Verdict {
+        while self.pairs.get(self.at).is_some_and(|pair| pair.0 < row) {
+            self.at += 1;
+        }
+        match self.pairs.get(self.at) {
+            Some(&(listed, survivor)) if listed == row => Verdict::Duplicate {
+                reason,
+                survivor: (survivor != Self::NONE).then_some(survivor),
+            },
+            _ => Verdict::Keep,
+        }
+    }
+}
+
+/// What is known of duplicates at each node: the fingerprints met so far, or a list made beforehand.
+#[derive(Debug)]
+pub(crate) struct Duplicates {
+    seen: Vec<Seen>,
+    listed: Vec<Option<Listed>>,
+}
 
 impl Duplicates {
-    pub(crate) fn new(program: &Program) -> Self {
-        Self(program.ops.iter().map(|_| Seen::default()).collect())
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            seen: plan.nodes.iter().map(|_| Seen::default()).collect(),
+            listed: plan.nodes.iter().map(|_| None).collect(),
+        }
     }
 
-    /// Judges `fingerprint` at step `index`.
+    /// For one node that is judged alone.
+    pub(crate) fn one() -> Self {
+        Self {
+            seen: vec![Seen::default()],
+            listed: vec![None],
+        }
+    }
+
+    /// Makes known which records of the stretch to come repeat another one at `node`.
+    pub(crate) fn list(&mut self, node: usize, pairs: Vec<(u32, u32)>) {
+        self.listed[node] = Some(Listed { pairs, at: 0 });
+    }
+
+    /// The verdict of a list made beforehand.
+    #[inline]
+    pub(crate) fn listed(&mut self, node: usize, row: u32, reason: u16) -> Option<Verdict> {
+        self.listed[node].as_mut().map(|listed| listed.judge(row, reason))
+    }
+
+    /// Judges `fingerprint` at node `index`.
     #[inline]
     pub(crate) fn judge(
         &mut self,
@@ -57,7 +119,7 @@ impl Duplicates {
         learned: Option<&Learned>,
     ) -> Verdict {
         if keep == Keep::First {
-            return match self.0[index].insert(fingerprint, row) {
+            return match self.seen[index].insert(fingerprint, row) {
                 None => Verdict::Keep,
                 Some(survivor) => Verdict::Duplicate {
                     reason,
@@ -79,7 +141,7 @@ impl Duplicates {
     }
 }
 
-/// Gathers what one step has to learn.
+/// Gathers what one node has to learn.
 #[derive(Debug)]
 pub(crate) enum Learner {
     Intervals(Vec<Vec<f64>>),
@@ -88,10 +150,10 @@ pub(crate) enum Learner {
 }
 
 impl Learner {
-    pub(crate) fn new(op: &Op) -> Self {
+    pub(crate) fn new(op: &RelOp) -> Self {
         match op {
-            Op::Outliers { columns, .. } => Self::Intervals(vec![Vec::new(); columns.len()]),
-            Op::DropDuplicates { keep: Keep::Last, .. } => Self::Last(Seen::default()),
+            RelOp::Aggregate { columns, .. } => Self::Intervals(vec![Vec::new(); columns.len()]),
+            RelOp::Distinct { keep: Keep::Last, .. } => Self::Last(Seen::default()),
             _ => Self::Only(Seen::default()),
         }
     }
@@ -116,16 +178,16 @@ impl Learner {
         }
     }
 
-    pub(crate) fn finish(self, op: &Op) -> Learned {
+    pub(crate) fn finish(self, op: &RelOp) -> Learned {
         match (self, op) {
-            (Self::Intervals(mut columns), Op::Outliers { method, .. }) => Learned::Intervals(
+            (Self::Intervals(mut columns), RelOp::Aggregate { statistic, .. }) => Learned::Intervals(
                 columns
                     .iter_mut()
-                    .map(|values| outlier::interval(*method, values))
+                    .map(|values| outlier::interval(*statistic, values))
                     .collect(),
             ),
             (Self::Last(seen) | Self::Only(seen), _) => Learned::Survivors(seen),
-            (Self::Intervals(_), _) => unreachable!("only outliers learn intervals"),
+            (Self::Intervals(_), _) => unreachable!("only aggregates learn intervals"),
         }
     }
 }

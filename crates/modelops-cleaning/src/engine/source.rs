@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use crate::engine::program::{Program, ReadingReasons};
 use crate::error::RunError;
 use crate::kernel::csv::{Traits, find_record, unquote};
+use crate::plan::{Plan, Reading};
 use crate::spec::{Format, Read};
 
 const CHUNK: usize = 1 << 20;
@@ -37,6 +37,7 @@ pub(crate) struct CsvSource {
     line: u64,
     rows: u64,
     ends: Vec<u32>,
+    first: Place,
     pub(crate) header: Header,
 }
 
@@ -72,7 +73,7 @@ impl<'a> Record<'a> {
 
     /// The reason why the record cannot be read as `columns` fields of UTF-8 text, if there is one.
     #[inline]
-    pub(crate) fn fault(&self, columns: usize, reading: ReadingReasons) -> Option<u16> {
+    pub(crate) fn fault(&self, columns: usize, reading: Reading) -> Option<u16> {
         if self.body.is_empty() {
             Some(reading.blank)
         } else if self.traits.unclosed {
@@ -88,18 +89,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The text of a cell as the program understands it; `None` where it is missing.
+    /// The text of a cell as the plan understands it; `None` where it is missing.
     #[inline]
-    pub(crate) fn cell<'s>(
-        &'s self,
-        program: &Program,
-        index: usize,
-        scratch: &'s mut Vec<u8>,
-    ) -> Option<&'s str> {
+    pub(crate) fn cell<'s>(&'s self, plan: &Plan, index: usize, scratch: &'s mut Vec<u8>) -> Option<&'s str> {
         let text = unquote(self.field(index), scratch);
         let text = std::str::from_utf8(text).expect("a sound record is UTF-8");
-        let text = if program.trim { text.trim() } else { text };
-        (!program.is_missing(index, text.as_bytes())).then_some(text)
+        let text = if plan.trim { text.trim() } else { text };
+        (!plan.is_missing(index, text.as_bytes())).then_some(text)
     }
 }
 
@@ -127,6 +123,11 @@ impl CsvSource {
             line: 1,
             rows: 0,
             ends: Vec::new(),
+            first: Place {
+                row: 0,
+                line: 1,
+                offset: 0,
+            },
             header: Header {
                 raw: Vec::new(),
                 names: Vec::new(),
@@ -189,6 +190,7 @@ impl CsvSource {
             plain &= names.iter().all(|name| !name.is_empty());
             self.header = Header { raw, names, plain };
             self.rows = 0;
+            self.first = self.place();
             return Ok(());
         }
     }
@@ -263,6 +265,11 @@ impl CsvSource {
             line: self.line,
             offset: self.offset,
         }
+    }
+
+    /// The place of the first record after the header.
+    pub(crate) fn first(&self) -> Place {
+        self.first
     }
 
     /// Goes to a place found earlier.

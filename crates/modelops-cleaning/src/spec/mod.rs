@@ -1,6 +1,6 @@
 //! The specification of a pipeline: what to read, the steps in order, what to write.
 //!
-//! A specification is plain data. It is built with methods or read from YAML or JSON; both give the same value, and
+//! A specification is plain data. It is built with methods or read from YAML, JSON or TOML; all give the same value, and
 //! unknown fields are refused. [`Pipeline`](crate::Pipeline) checks and runs it.
 
 mod read;
@@ -165,6 +165,37 @@ impl PipelineSpec {
                 at.map_or(0, |at| at.column()),
                 &error,
             ))
+        })?;
+        spec.known_version()
+    }
+
+    /// Reads a specification from TOML.
+    ///
+    /// # Errors
+    /// As [`PipelineSpec::from_yaml`].
+    ///
+    /// # Example
+    /// ```
+    /// use modelops_cleaning::{DropMissing, PipelineSpec, Read};
+    ///
+    /// let read = PipelineSpec::from_toml(
+    ///     "
+    /// version = 1
+    /// read.path = 'in.csv'
+    /// [[steps]]
+    /// drop_missing.columns = ['id']
+    /// ",
+    /// )?;
+    /// let step = DropMissing { columns: vec!["id".into()], ..DropMissing::default() };
+    /// assert_eq!(read, PipelineSpec::new(Read::csv("in.csv")).step(step));
+    /// # Ok::<(), modelops_cleaning::SpecError>(())
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        let spec: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            let line = before.matches('\n').count() as u64 + 1;
+            let column = before.chars().rev().take_while(|&c| c != '\n').count() as u64 + 1;
+            SpecError::Syntax(SyntaxError::new(line, column, &error.message()))
         })?;
         spec.known_version()
     }

@@ -30,6 +30,12 @@ fn unknown_fields_and_bad_text_are_refused_with_their_place() {
         PipelineSpec::from_json("{\"version\":1,\"read\":{\"path\":\"a\"},\"step\":[]}"),
         Err(SpecError::Syntax(_))
     ));
+    let Err(SpecError::Syntax(error)) =
+        PipelineSpec::from_toml("version = 1\nread = { path = 'a.csv', sentinel = ['NA'] }")
+    else {
+        panic!("an unknown field was accepted")
+    };
+    assert_eq!((error.line(), error.column()), (2, 26));
     assert_eq!(
         PipelineSpec::from_yaml("version: 2\nread: { path: a.csv }"),
         Err(SpecError::Version { found: 2 })

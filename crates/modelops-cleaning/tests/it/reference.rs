@@ -278,3 +278,66 @@ fn json_lines_and_parquet_go_the_same_way() {
     assert_eq!(report.ledger.quarantined(), 1);
     assert!(back.quarantine().contains("\\\"id\\\":\\\"8\\\""));
 }
+
+/// The whole plan of a pipeline with every kind of step, whatever the language of its specification.
+#[test]
+fn three_languages_give_one_plan() {
+    let files = Files::with("id,age,\"na\"\"me\"\n1,34,x\n");
+    let input = files.input();
+    let path = input.to_str().unwrap();
+    let yaml = format!(
+        "
+version: 1
+read: {{ path: {path}, types: {{ age: float }}, sentinels: {{ everywhere: [NA] }} }}
+steps:
+  - drop_missing: {{ how: all }}
+  - drop_duplicates: {{ columns: [id, 'na\"me'], keep: last, equality: normalised }}
+  - check: {{ column: age, rule: {{ range: {{ min: 0, max: 130 }} }}, on_fail: clip }}
+  - fill: {{ column: age, value: '0' }}
+  - outliers: {{ columns: [age], method: {{ mad: 3.5 }}, action: drop }}
+quarantine: out.jsonl
+"
+    );
+    let toml = format!(
+        "
+version = 1
+quarantine = 'out.jsonl'
+[read]
+path = '{path}'
+types.age = 'float'
+sentinels.everywhere = ['NA']
+[[steps]]
+drop_missing.how = 'all'
+[[steps]]
+drop_duplicates = {{ columns = ['id', 'na\"me'], keep = 'last', equality = 'normalised' }}
+[[steps]]
+check = {{ column = 'age', rule.range = {{ min = 0, max = 130 }}, on_fail = 'clip' }}
+[[steps]]
+fill = {{ column = 'age', value = '0' }}
+[[steps]]
+outliers = {{ columns = ['age'], method.mad = 3.5, action = 'drop' }}
+"
+    );
+    let yaml = PipelineSpec::from_yaml(&yaml).unwrap();
+    assert_eq!(PipelineSpec::from_toml(&toml).unwrap(), yaml);
+    assert_eq!(PipelineSpec::from_json(&yaml.to_json()).unwrap(), yaml);
+    let plan = modelops_cleaning::Pipeline::try_new(yaml)
+        .unwrap()
+        .explain()
+        .unwrap();
+    let expected = format!(
+        r#"typed scan of csv {path:?}, 3 columns
+ read  cast       "age" to Float, else quarantine: wrong type
+    0  select     any of "id", "age", "na\"me" present, else drop: missing value
+    1  distinct   "id", "na\"me", normalised, keep last, else drop: duplicate
+    2  select     "age" not NaN, else quarantine: out of range
+    2  project    "age" := clamp("age", [0, 130])
+    3  project    "age" := fill("age", "0")
+    4  aggregate  median ± 3.5·MAD/0.6745 of "age"
+    4  select     "age" within the interval above, else drop: outlier
+clean counted only
+quarantined to json_lines "out.jsonl"
+"#
+    );
+    assert_eq!(plan, expected);
+}

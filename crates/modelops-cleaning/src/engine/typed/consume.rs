@@ -3,14 +3,15 @@
 use polars::prelude::*;
 
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict};
-use crate::engine::program::{Op, Program};
-use crate::engine::typed::plan::{OUTCOME, REPAIRS, changed_later, position, snapshot};
+use crate::engine::typed::query::{OUTCOME, REPAIRS, changed_later, position, snapshot};
 use crate::engine::typed::survey::Survey;
 use crate::engine::typed::{engine, write};
 use crate::error::RunError;
 use crate::kernel::fingerprint::Cells;
 use crate::ledger::Ledger;
+use crate::plan::{Keys, Plan, RelOp};
 use crate::profile::Profile;
+use crate::spec::Equality;
 
 type ArrayOf<T> = <T as PolarsDataType>::Array;
 
@@ -67,9 +68,9 @@ impl<'a> View<'a> {
     }
 }
 
-/// One duplicate step, ready for batches.
+/// One distinct node, ready for batches.
 struct Duplicate {
-    step: usize,
+    node: usize,
     /// Each column, and whether a snapshot of it must be used.
     columns: Vec<(usize, bool)>,
     normalised: bool,
@@ -77,7 +78,7 @@ struct Duplicate {
 
 /// Takes batches in input order.
 pub(super) struct Consumer<'p> {
-    program: &'p Program,
+    plan: &'p Plan,
     learned: &'p [Option<Learned>],
     duplicates: Duplicates,
     steps: Vec<Duplicate>,
@@ -87,22 +88,22 @@ pub(super) struct Consumer<'p> {
 }
 
 impl<'p> Consumer<'p> {
-    /// A consumer for the first `until` steps.
+    /// A consumer for the first `until` nodes.
     pub(super) fn new(
-        program: &'p Program,
+        plan: &'p Plan,
         survey: &'p Survey,
         learned: &'p [Option<Learned>],
         until: usize,
     ) -> Self {
-        let steps = program.ops[..until]
+        let steps = plan.nodes[..until]
             .iter()
             .enumerate()
-            .filter_map(|(step, op)| duplicate(program, step, op, until))
+            .filter_map(|(index, node)| duplicate(plan, index, &node.op, until))
             .collect();
         Self {
-            program,
+            plan,
             learned,
-            duplicates: Duplicates::new(program),
+            duplicates: Duplicates::new(plan),
             steps,
             faults: survey.faults.iter().peekable(),
             next_row: 0,
@@ -135,7 +136,7 @@ impl<'p> Consumer<'p> {
                     .iter()
                     .map(|&(at, frozen)| {
                         let name = if frozen {
-                            snapshot(step.step, at)
+                            snapshot(step.node, at)
                         } else {
                             position(at)
                         };
@@ -149,27 +150,28 @@ impl<'p> Consumer<'p> {
             // The step that refuses the row in the plan, if one does: reading counts as before the first.
             let refused = code.checked_sub(1).map(|reason| {
                 let reason = reason as u16;
-                (reason, self.program.reasons.reason(reason).0.step)
+                (reason, self.plan.reasons.reason(reason).0.step)
             });
             let mut verdict = Verdict::Keep;
             for (step, views) in self.steps.iter().zip(&views) {
-                if refused.is_some_and(|(_, at)| at.is_none_or(|at| at < step.step)) {
+                let node = &self.plan.nodes[step.node];
+                if refused.is_some_and(|(_, at)| at.is_none_or(|at| at < node.step)) {
                     break;
                 }
                 self.cells.clear();
                 for view in views {
                     view.lay(i, step.normalised, &mut self.cells);
                 }
-                let Op::DropDuplicates { keep, reason, .. } = &self.program.ops[step.step] else {
-                    unreachable!("only duplicate steps are gathered here")
+                let RelOp::Distinct { keep, reason, .. } = &node.op else {
+                    unreachable!("only distinct nodes are gathered here")
                 };
                 verdict = self.duplicates.judge(
-                    step.step,
+                    step.node,
                     *keep,
                     *reason,
                     self.cells.fingerprint(),
                     row,
-                    self.learned[step.step].as_ref(),
+                    self.learned[step.node].as_ref(),
                 );
                 if verdict != Verdict::Keep {
                     break;
@@ -208,14 +210,14 @@ impl<'p> Consumer<'p> {
                 refused.push((i, row, reason));
             }
         });
-        let columns = self.program.columns.len();
+        let columns = self.plan.columns.len();
         let names: Vec<PlSmallStr> = (0..columns).map(position).collect();
         let clean = batch.select(names).map_err(|e| engine(&e))?;
         if !refused.is_empty() {
             let views: Vec<View<'_>> = clean.columns().iter().map(View::new).collect();
             for (i, row, reason) in refused {
                 let mut line = Vec::new();
-                write::json_row(&mut line, &self.program.columns, &views, i);
+                write::json_row(&mut line, &self.plan.columns, &views, i);
                 let raw = String::from_utf8(line).expect("JSON is UTF-8");
                 quarantined(row, reason, raw)?;
             }
@@ -233,7 +235,7 @@ impl<'p> Consumer<'p> {
     pub(super) fn teach(
         &mut self,
         mut batch: DataFrame,
-        op: &Op,
+        op: &RelOp,
         learner: &mut Learner,
     ) -> Result<(), RunError> {
         batch.rechunk_mut();
@@ -245,12 +247,12 @@ impl<'p> Consumer<'p> {
         });
         let view = |at: usize| View::new(batch.column(&position(at)).expect("in the plan"));
         match op {
-            Op::Outliers { columns, .. } => {
-                for (which, &(at, _)) in columns.iter().enumerate() {
+            RelOp::Aggregate { columns, .. } => {
+                for (which, &at) in columns.iter().enumerate() {
                     let view = view(at);
                     if matches!(view, View::Text(_) | View::Bool(_)) {
                         return Err(RunError::NotNumeric {
-                            column: self.program.columns[at].clone(),
+                            column: self.plan.columns[at].clone(),
                         });
                     }
                     for &(i, _) in &reached {
@@ -260,47 +262,46 @@ impl<'p> Consumer<'p> {
                     }
                 }
             }
-            Op::DropDuplicates {
-                columns, normalised, ..
-            } => {
-                let views: Vec<View<'_>> = match columns {
+            RelOp::Distinct { keys, .. } => {
+                let views: Vec<View<'_>> = match &keys.columns {
                     Some(columns) => columns.iter().map(|&at| view(at)).collect(),
-                    None => (0..self.program.columns.len()).map(view).collect(),
+                    None => (0..self.plan.columns.len()).map(view).collect(),
                 };
                 for (i, row) in reached {
                     self.cells.clear();
                     for view in &views {
-                        view.lay(i, *normalised, &mut self.cells);
+                        view.lay(i, normalised(keys), &mut self.cells);
                     }
                     learner.fingerprint(self.cells.fingerprint(), row);
                 }
             }
-            _ => {}
+            RelOp::Select { .. } | RelOp::Project { .. } => {}
         }
         Ok(())
     }
 }
 
-fn duplicate(program: &Program, step: usize, op: &Op, until: usize) -> Option<Duplicate> {
-    let Op::DropDuplicates {
-        columns, normalised, ..
-    } = op
-    else {
+fn duplicate(plan: &Plan, node: usize, op: &RelOp, until: usize) -> Option<Duplicate> {
+    let RelOp::Distinct { keys, .. } = op else {
         return None;
     };
-    let changed = changed_later(program, step, until);
-    let columns = match columns {
+    let changed = changed_later(plan, node, until);
+    let columns = match &keys.columns {
         Some(columns) => columns.clone(),
-        None => (0..program.columns.len()).collect(),
+        None => (0..plan.columns.len()).collect(),
     };
     Some(Duplicate {
-        step,
+        node,
         columns: columns
             .into_iter()
             .map(|at| (at, changed.contains(&at)))
             .collect(),
-        normalised: *normalised,
+        normalised: normalised(keys),
     })
+}
+
+fn normalised(keys: &Keys) -> bool {
+    keys.equality == Equality::Normalised
 }
 
 /// Shows clean rows to the profile.

@@ -8,11 +8,11 @@ use std::io::{BufRead as _, BufReader};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::engine::program::Program;
 use crate::engine::source::Place;
 use crate::engine::typed::stage::Stage;
 use crate::engine::typed::survey::{STRIDE, Survey};
 use crate::error::RunError;
+use crate::plan::Plan;
 use crate::spec::{PipelineSpec, Read};
 
 /// One line and where it was found.
@@ -96,7 +96,7 @@ fn is_blank(raw: &[u8]) -> bool {
 }
 
 /// The names of all members, in the order in which the file first shows them.
-pub(super) fn names(read: &Read) -> Result<Vec<String>, RunError> {
+pub(in crate::engine) fn names(read: &Read) -> Result<Vec<String>, RunError> {
     let mut names = Vec::new();
     let mut known = HashMap::new();
     each_line(read, |line| {
@@ -121,10 +121,10 @@ pub(super) fn names(read: &Read) -> Result<Vec<String>, RunError> {
 }
 
 /// Surveys the lines and stages the sound ones.
-pub(super) fn survey(spec: &PipelineSpec, program: &Program, stage: &mut Stage) -> Result<Survey, RunError> {
-    let mut survey = Survey::new(program.columns.len());
+pub(super) fn survey(spec: &PipelineSpec, plan: &Plan, stage: &mut Stage) -> Result<Survey, RunError> {
+    let mut survey = Survey::new(plan.columns.len());
     let mut cells: Vec<Option<String>> = Vec::new();
-    let position: HashMap<&str, usize> = program
+    let position: HashMap<&str, usize> = plan
         .columns
         .iter()
         .enumerate()
@@ -140,15 +140,15 @@ pub(super) fn survey(spec: &PipelineSpec, program: &Program, stage: &mut Stage) 
             });
         }
         if is_blank(line.raw) {
-            survey.faults.push((line.row, program.reading.blank));
+            survey.faults.push((line.row, plan.reading.blank));
             return Ok(());
         }
         let Some(members) = members(line.raw) else {
-            survey.faults.push((line.row, program.reading.not_object));
+            survey.faults.push((line.row, plan.reading.not_object));
             return Ok(());
         };
         cells.clear();
-        cells.resize(program.columns.len(), None);
+        cells.resize(plan.columns.len(), None);
         for (name, value) in members.0 {
             let at = position[name.as_str()];
             let written = value.get();
@@ -160,8 +160,8 @@ pub(super) fn survey(spec: &PipelineSpec, program: &Program, stage: &mut Stage) 
             } else {
                 (written.to_owned(), false)
             };
-            let judged = if program.trim { text.trim() } else { &text };
-            if program.is_missing(at, judged.as_bytes()) {
+            let judged = if plan.trim { text.trim() } else { &text };
+            if plan.is_missing(at, judged.as_bytes()) {
                 survey.touched[at] = true;
             } else {
                 survey.touched[at] |= judged.len() != text.len();
@@ -178,7 +178,7 @@ pub(super) fn survey(spec: &PipelineSpec, program: &Program, stage: &mut Stage) 
         }
         stage.end()
     })?;
-    if program.columns.len() == 1 {
+    if plan.columns.len() == 1 {
         survey.touched[0] = true;
     }
     Ok(survey)

@@ -5,9 +5,9 @@
 //! that is plain, else from a staged copy of the sound records. The rows it delivers are counted against the survey.
 
 mod consume;
-mod json;
-mod parquet;
-mod plan;
+pub(super) mod json;
+pub(super) mod parquet;
+mod query;
 mod stage;
 mod survey;
 mod write;
@@ -18,15 +18,15 @@ use polars::prelude::{DataFrame, LazyFrame};
 
 use crate::engine::output::{Pending, quarantine_line};
 use crate::engine::passes::{Learned, Learner};
-use crate::engine::program::Program;
 use crate::engine::source::CsvSource;
 use crate::error::RunError;
 use crate::ledger::Ledger;
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::spec::{Format, PipelineSpec};
 
 use consume::Consumer;
-use plan::Input;
+use query::Input;
 use survey::Survey;
 use write::CleanWriter;
 
@@ -36,39 +36,38 @@ pub(super) fn engine(error: &polars::error::PolarsError) -> RunError {
 
 /// Runs a typed pipeline.
 pub(crate) fn run(spec: &PipelineSpec) -> Result<(Ledger, Option<Profile>), RunError> {
-    let (survey, program, staged) = match spec.read.format {
+    let (survey, plan, staged) = match spec.read.format {
         Format::Csv { .. } => stage::csv(spec)?,
         Format::JsonLines => stage::json_lines(spec)?,
         Format::Parquet => parquet::survey(spec)?,
     };
-    let input = Input::new(spec, &survey, &program, staged.as_ref().map(stage::Staged::path))?;
+    let input = Input::new(spec, &survey, &plan, staged.as_ref().map(stage::Staged::path))?;
 
-    let mut learned: Vec<Option<Learned>> = program.ops.iter().map(|_| None).collect();
-    for (index, op) in program.ops.iter().enumerate() {
-        if op.needs_fit() {
+    let mut learned: Vec<Option<Learned>> = plan.nodes.iter().map(|_| None).collect();
+    for (index, node) in plan.nodes.iter().enumerate() {
+        let op = &node.op;
+        if op.needs_pass() {
             let mut learner = Learner::new(op);
-            let frame = input.plan(&program, &learned, index)?;
-            let mut consumer = Consumer::new(&program, &survey, &learned, index);
+            let frame = input.query(&plan, &learned, index)?;
+            let mut consumer = Consumer::new(&plan, &survey, &learned, index);
             drive(frame, &survey, |batch| consumer.teach(batch, op, &mut learner))?;
             learned[index] = Some(learner.finish(op));
         }
     }
 
-    let frame = input.plan(&program, &learned, program.ops.len())?;
-    let mut ledger = Ledger::new(survey.records, program.reasons.clone(), program.ops.len());
+    let frame = input.query(&plan, &learned, plan.nodes.len())?;
+    let mut ledger = Ledger::new(survey.records, plan.reasons.clone(), plan.steps);
     for &(row, reason) in &survey.faults {
         ledger.refuse(row, reason);
     }
     let mut clean = spec
         .write
         .as_ref()
-        .map(|write| CleanWriter::create(write, &program.columns, input.kinds()))
+        .map(|write| CleanWriter::create(write, &plan.columns, input.kinds()))
         .transpose()?;
     let mut quarantine = spec.quarantine.as_deref().map(Pending::create).transpose()?;
-    let mut profile = spec
-        .profile
-        .then(|| Profile::new(&program.columns, input.kinds()));
-    let mut consumer = Consumer::new(&program, &survey, &learned, program.ops.len());
+    let mut profile = spec.profile.then(|| Profile::new(&plan.columns, input.kinds()));
+    let mut consumer = Consumer::new(&plan, &survey, &learned, plan.nodes.len());
     let parquet = spec.read.format == Format::Parquet;
     drive(frame, &survey, |batch| {
         let sound = consumer.settle(
@@ -76,7 +75,7 @@ pub(crate) fn run(spec: &PipelineSpec) -> Result<(Ledger, Option<Profile>), RunE
             &mut ledger,
             |row, reason, raw| match &mut quarantine {
                 Some(file) if parquet => {
-                    let reason = &program.reasons.reason(reason).0;
+                    let reason = &plan.reasons.reason(reason).0;
                     file.write(&quarantine_line(row, None, None, reason, raw.as_bytes()))
                 }
                 _ => Ok(()),
@@ -115,7 +114,7 @@ fn drive(
     mut take: impl FnMut(DataFrame) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let mut delivered = 0u64;
-    let result = plan::batches(frame, |batch| {
+    let result = query::batches(frame, |batch| {
         delivered += batch.height() as u64;
         take(batch)
     });
@@ -173,8 +172,8 @@ fn quarantined_records(
     Ok(())
 }
 
-/// Bound program, survey and, where the engine must not read the input itself, the staged copy.
-type Surveyed = (Survey, Program, Option<stage::Staged>);
+/// Bound plan, survey and, where the engine must not read the input itself, the staged copy.
+type Surveyed = (Survey, Plan, Option<stage::Staged>);
 
 /// A folder where a temporary file may stand: that of an output, else the system's.
 fn scratch_folder(spec: &PipelineSpec) -> PathBuf {

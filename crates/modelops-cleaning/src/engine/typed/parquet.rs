@@ -4,12 +4,19 @@ use std::fs::File;
 
 use polars::prelude::{DataType, ParquetReader, SerReader as _};
 
-use crate::engine::program::Program;
 use crate::engine::typed::survey::Survey;
 use crate::engine::typed::{Surveyed, engine, stage};
 use crate::error::RunError;
 use crate::kernel::infer::Candidate;
-use crate::spec::PipelineSpec;
+use crate::plan::Plan;
+use crate::spec::{PipelineSpec, Read};
+
+/// The names of the columns.
+pub(in crate::engine) fn names(read: &Read) -> Result<Vec<String>, RunError> {
+    let file = File::open(&read.path).map_err(RunError::io(&read.path))?;
+    let schema = ParquetReader::new(file).schema().map_err(|e| engine(&e))?;
+    Ok(schema.iter_names().map(ToString::to_string).collect())
+}
 
 /// Reads names, types and the record count from the footer.
 pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
@@ -19,8 +26,8 @@ pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let schema = reader.schema().map_err(|e| engine(&e))?;
     let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
     stage::unique_names(&names)?;
-    let program = Program::bind(spec, names)?;
-    let mut survey = Survey::new(program.columns.len());
+    let plan = Plan::bind(spec, names)?;
+    let mut survey = Survey::new(plan.columns.len());
     survey.records = records;
     survey.plain = true;
     for (at, field) in schema.iter_values().enumerate() {
@@ -33,12 +40,12 @@ pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
             DataType::String | DataType::Null => Candidate::of(crate::ColumnType::Text),
             _ => {
                 return Err(RunError::UnsupportedColumn {
-                    column: program.columns[at].clone(),
+                    column: plan.columns[at].clone(),
                 });
             }
         };
         // Text may still be trimmed or stand for a missing value.
         survey.touched[at] = kind == DataType::String;
     }
-    Ok((survey, program, None))
+    Ok((survey, plan, None))
 }

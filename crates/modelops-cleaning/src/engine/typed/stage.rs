@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::engine::program::Program;
 use crate::engine::source::{CsvSource, separator};
 use crate::engine::typed::{Surveyed, json, scratch_folder, survey};
 use crate::error::RunError;
 use crate::kernel::csv::{unquote, write_field};
+use crate::plan::Plan;
 use crate::spec::PipelineSpec;
 
 /// A temporary CSV file of the sound records, gone with this value.
@@ -89,18 +89,18 @@ pub(super) fn unique_names(names: &[String]) -> Result<(), RunError> {
 pub(super) fn csv(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let mut source = CsvSource::open(&spec.read)?;
     unique_names(&source.header.names)?;
-    let program = Program::bind(spec, source.header.names.clone())?;
+    let plan = Plan::bind(spec, source.header.names.clone())?;
     let first = source.place();
-    let mut survey = survey::survey(&mut source, &program)?;
+    let mut survey = survey::survey(&mut source, &plan)?;
     if survey.plain {
-        return Ok((survey, program, None));
+        return Ok((survey, plan, None));
     }
     source.seek(first)?;
-    let columns = program.columns.len();
+    let columns = plan.columns.len();
     let mut stage = Stage::create(spec, columns)?;
     let mut scratch = Vec::new();
     while let Some(record) = source.next_record()? {
-        if record.fault(columns, program.reading).is_some() {
+        if record.fault(columns, plan.reading).is_some() {
             continue;
         }
         for column in 0..columns {
@@ -111,16 +111,16 @@ pub(super) fn csv(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     if columns == 1 {
         survey.touched[0] = true;
     }
-    Ok((survey, program, Some(stage.finish()?)))
+    Ok((survey, plan, Some(stage.finish()?)))
 }
 
 /// Surveys a file of JSON lines and stages its objects as CSV.
 pub(super) fn json_lines(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let names = json::names(&spec.read)?;
-    let program = Program::bind(spec, names)?;
-    let mut stage = Stage::create(spec, program.columns.len())?;
-    let survey = json::survey(spec, &program, &mut stage)?;
-    Ok((survey, program, Some(stage.finish()?)))
+    let plan = Plan::bind(spec, names)?;
+    let mut stage = Stage::create(spec, plan.columns.len())?;
+    let survey = json::survey(spec, &plan, &mut stage)?;
+    Ok((survey, plan, Some(stage.finish()?)))
 }
 
 pub(super) fn comma_or(spec: &PipelineSpec, staged: bool) -> u8 {

@@ -1,10 +1,10 @@
 //! What reading the whole input once tells: how many records, which of them cannot be read, what types fit.
 
-use crate::engine::program::Program;
 use crate::engine::source::{CsvSource, Place};
 use crate::error::RunError;
 use crate::kernel::csv::unquote;
 use crate::kernel::infer::Candidate;
+use crate::plan::Plan;
 
 /// A place is remembered for every so many records.
 pub(super) const STRIDE: u64 = 4096;
@@ -36,15 +36,15 @@ impl Survey {
 }
 
 /// Surveys the records of a CSV file.
-pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey, RunError> {
-    let columns = program.columns.len();
+pub(super) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunError> {
+    let columns = plan.columns.len();
     let mut survey = Survey::new(columns);
     let mut plain = source.header.plain;
     let judged: Vec<bool> = (0..columns)
         .map(|column| {
-            program.trim
-                || !program.sentinels[column].is_empty()
-                || program.casts[column].is_none_or(|(kind, _)| kind != crate::ColumnType::Text)
+            plan.trim
+                || !plan.sentinels[column].is_empty()
+                || plan.casts[column].is_none_or(|(kind, _)| kind != crate::ColumnType::Text)
         })
         .collect();
     let mut scratch = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey
         if place.row.is_multiple_of(STRIDE) {
             survey.places.push(place);
         }
-        if let Some(reason) = record.fault(columns, program.reading) {
+        if let Some(reason) = record.fault(columns, plan.reading) {
             survey.faults.push((record.row, reason));
             plain = false;
             continue;
@@ -69,14 +69,14 @@ pub(super) fn survey(source: &mut CsvSource, program: &Program) -> Result<Survey
                 continue;
             }
             let text = unquote(field, &mut scratch);
-            let trimmed = if program.trim { text.trim_ascii() } else { text };
+            let trimmed = if plan.trim { text.trim_ascii() } else { text };
             // White space beyond ASCII is taken off too; the cheap test only decides who looks closer.
-            let trimmed = if program.trim && !trimmed.is_ascii() {
+            let trimmed = if plan.trim && !trimmed.is_ascii() {
                 std::str::from_utf8(trimmed).map_or(trimmed, |t| t.trim().as_bytes())
             } else {
                 trimmed
             };
-            if program.is_missing(column, trimmed) {
+            if plan.is_missing(column, trimmed) {
                 survey.touched[column] = true;
                 continue;
             }

@@ -8,7 +8,7 @@ use polars::prelude::*;
 
 use crate::engine::output::Pending;
 use crate::engine::typed::consume::View;
-use crate::engine::typed::{engine, plan};
+use crate::engine::typed::{engine, query};
 use crate::error::RunError;
 use crate::kernel::csv::write_field;
 use crate::spec::{ColumnType, Format, Write};
@@ -76,7 +76,7 @@ impl CleanWriter {
                 let schema: Schema = names
                     .iter()
                     .zip(kinds)
-                    .map(|(name, &kind)| Field::new(name.as_str().into(), plan::data_type(kind)))
+                    .map(|(name, &kind)| Field::new(name.as_str().into(), query::data_type(kind)))
                     .collect();
                 let file = Shared(Arc::new(Mutex::new(Some(file))));
                 let writer = ParquetWriter::new(file.clone())

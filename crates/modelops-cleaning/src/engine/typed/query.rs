@@ -10,12 +10,12 @@ use std::sync::mpsc::sync_channel;
 
 use polars::prelude::*;
 
-use crate::engine::passes::Learned;
-use crate::engine::program::{Op, Program, Test};
+use crate::engine::passes::{Learned, resolve};
 use crate::engine::typed::survey::Survey;
 use crate::engine::typed::{engine, stage};
 use crate::error::RunError;
-use crate::spec::{ColumnType, Format, How, PipelineSpec};
+use crate::plan::{Bounds, Plan, Predicate, RelOp, Test, Value};
+use crate::spec::{ColumnType, Format, PipelineSpec};
 
 pub(super) const OUTCOME: &str = "outcome";
 pub(super) const REPAIRS: &str = "repairs";
@@ -24,9 +24,9 @@ pub(super) fn position(column: usize) -> PlSmallStr {
     format!("c{column}").into()
 }
 
-/// The value of `column` as step `step` saw it, where a later step changes it.
-pub(super) fn snapshot(step: usize, column: usize) -> PlSmallStr {
-    format!("s{step}c{column}").into()
+/// The value of `column` as node `node` saw it, where a later one changes it.
+pub(super) fn snapshot(node: usize, column: usize) -> PlSmallStr {
+    format!("s{node}c{column}").into()
 }
 
 pub(super) fn data_type(kind: ColumnType) -> DataType {
@@ -51,13 +51,13 @@ impl Input {
     pub(super) fn new(
         spec: &PipelineSpec,
         survey: &Survey,
-        program: &Program,
+        plan: &Plan,
         staged: Option<&Path>,
     ) -> Result<Self, RunError> {
         let kinds: Vec<ColumnType> = survey
             .candidates
             .iter()
-            .zip(&program.casts)
+            .zip(&plan.casts)
             .map(|(candidate, cast)| cast.map_or(candidate.kind(), |(kind, _)| kind))
             .collect();
         let path = staged.unwrap_or(&spec.read.path);
@@ -68,7 +68,7 @@ impl Input {
                 ..Default::default()
             };
             let native: Vec<ColumnType> = survey.candidates.iter().map(|c| c.kind()).collect();
-            let columns: Vec<Expr> = program
+            let columns: Vec<Expr> = plan
                 .columns
                 .iter()
                 .zip(&native)
@@ -126,27 +126,31 @@ impl Input {
         &self.kinds
     }
 
-    /// The plan of the first `until` steps.
-    pub(super) fn plan(
+    /// The query of the first `until` nodes.
+    pub(super) fn query(
         &self,
-        program: &Program,
+        plan: &Plan,
         learned: &[Option<Learned>],
         until: usize,
     ) -> Result<LazyFrame, RunError> {
-        let mut plan = Plan {
+        let mut query = Query {
             frame: self.scan.clone(),
             kinds: &self.kinds,
+            plan,
+            learned,
+            failures: Vec::new(),
         };
-        self.read(program, &mut plan);
-        for (index, op) in program.ops[..until].iter().enumerate() {
-            plan.step(program, index, op, learned[index].as_ref(), until)?;
+        self.read(plan, &mut query);
+        for index in 0..until {
+            query.node(index, until)?;
         }
-        // A step that is being taught sees the columns as they stand now; its own snapshots are not needed.
-        Ok(plan.frame)
+        query.flush();
+        // A node that is being taught sees the columns as they stand now; its own snapshots are not needed.
+        Ok(query.frame)
     }
 
     /// Understands text: white space, sentinels, declared types.
-    fn read(&self, program: &Program, plan: &mut Plan<'_>) {
+    fn read(&self, plan: &Plan, query: &mut Query<'_>) {
         let mut texts = Vec::new();
         let mut values = Vec::new();
         let mut outcome = lit(0u32);
@@ -156,9 +160,9 @@ impl Input {
             }
             let name = position(at);
             let kind = self.kinds[at];
-            let sentinels = program.sentinels[at].clone();
+            let sentinels = plan.sentinels[at].clone();
             if self.touched[at] {
-                let trim = program.trim;
+                let trim = plan.trim;
                 texts.push(col(name.clone()).map_with_fmt_str(
                     move |column| Ok(understand(column.str()?, trim, &sentinels).into_column()),
                     |_, field| Ok(field.clone()),
@@ -175,45 +179,53 @@ impl Input {
                 } else {
                     col(name.clone()).cast(data_type(kind))
                 };
-                if let Some((_, reason)) = program.casts[at] {
+                if let Some((_, reason)) = plan.casts[at] {
                     let lost = value.clone().is_null().and(col(name.clone()).is_not_null());
                     outcome = when(lost).then(lit(u32::from(reason) + 1)).otherwise(outcome);
                 }
                 values.push(value.alias(name));
-            } else if program.casts[at].is_some() {
+            } else if plan.casts[at].is_some() {
                 values.push(col(name.clone()).cast(DataType::String).alias(name));
             }
         }
         if !texts.is_empty() {
-            plan.frame = plan.frame.clone().with_columns(texts);
+            query.frame = query.frame.clone().with_columns(texts);
         }
         values.push(outcome.cast(DataType::UInt32).alias(OUTCOME));
         values.push(lit(0u64).cast(DataType::UInt64).alias(REPAIRS));
-        plan.frame = plan.frame.clone().with_columns(values);
+        query.frame = query.frame.clone().with_columns(values);
     }
 }
 
-struct Plan<'a> {
+struct Query<'a> {
     frame: LazyFrame,
     kinds: &'a [ColumnType],
+    plan: &'a Plan,
+    learned: &'a [Option<Learned>],
+    /// What neighbouring selections refuse, in order: they see the same columns, so they become one expression.
+    failures: Vec<(Expr, u16)>,
 }
 
-impl Plan<'_> {
+impl Query<'_> {
     fn with(&mut self, columns: Vec<Expr>) {
         self.frame = self.frame.clone().with_columns(columns);
     }
 
-    /// Gives `reason` to records that meet `failed` and have no outcome yet.
-    fn refuse(&mut self, failures: &[(Expr, u16)]) {
+    /// Gives each waiting reason to the records that meet its condition and have no outcome yet.
+    fn flush(&mut self) {
+        if self.failures.is_empty() {
+            return;
+        }
         let mut code = col(OUTCOME);
-        for (failed, reason) in failures.iter().rev() {
-            let first = col(OUTCOME).eq(lit(0u32)).and(failed.clone());
-            code = when(first).then(lit(u32::from(*reason) + 1)).otherwise(code);
+        for (failed, reason) in std::mem::take(&mut self.failures).into_iter().rev() {
+            let first = col(OUTCOME).eq(lit(0u32)).and(failed);
+            code = when(first).then(lit(u32::from(reason) + 1)).otherwise(code);
         }
         self.with(vec![code.cast(DataType::UInt32).alias(OUTCOME)]);
     }
 
     fn repair(&mut self, step: usize, column: usize, changed: Expr, value: Expr) {
+        self.flush();
         let bit = when(changed).then(lit(1u64 << step)).otherwise(lit(0u64));
         self.with(vec![
             value.alias(position(column)),
@@ -221,28 +233,22 @@ impl Plan<'_> {
         ]);
     }
 
-    fn step(
-        &mut self,
-        program: &Program,
-        index: usize,
-        op: &Op,
-        learned: Option<&Learned>,
-        until: usize,
-    ) -> Result<(), RunError> {
-        match op {
-            Op::DropMissing { columns, how } => {
-                let missing = |at: usize| col(position(at)).is_null();
-                let failures: Vec<(Expr, u16)> = match how {
-                    How::Any => columns.iter().map(|&(at, r)| (missing(at), r)).collect(),
-                    How::All => {
-                        let all = columns.iter().map(|c| missing(c.0)).reduce(Expr::and);
-                        all.into_iter().map(|all| (all, columns[0].1)).collect()
-                    }
+    fn node(&mut self, index: usize, until: usize) -> Result<(), RunError> {
+        let plan = self.plan;
+        let node = &plan.nodes[index];
+        match &node.op {
+            RelOp::Select { predicate, reason } => {
+                let failed = match predicate {
+                    Predicate::Cell { column, test } => self.fails(node.step, *column, test)?,
+                    Predicate::AnyPresent { columns } => columns
+                        .iter()
+                        .map(|&at| col(position(at)).is_null())
+                        .reduce(Expr::and),
                 };
-                self.refuse(&failures);
+                self.failures.extend(failed.map(|failed| (failed, *reason)));
             }
-            Op::DropDuplicates { .. } => {
-                let frozen: Vec<Expr> = changed_later(program, index, until)
+            RelOp::Distinct { .. } => {
+                let frozen: Vec<Expr> = changed_later(plan, index, until)
                     .into_iter()
                     .map(|at| col(position(at)).alias(snapshot(index, at)))
                     .collect();
@@ -250,68 +256,41 @@ impl Plan<'_> {
                     self.with(frozen);
                 }
             }
-            Op::Check {
-                column,
-                test,
-                reason,
-                clip,
-            } => self.check(program, index, (*column, test, *reason, *clip))?,
-            Op::Fill { column, value } => {
-                let at = *column;
-                let constant = constant(self.kinds[at], value).ok_or_else(|| RunError::BadConstant {
-                    step: index,
-                    column: program.columns[at].clone(),
-                    value: value.clone(),
-                })?;
-                let missing = col(position(at)).is_null();
-                let filled = when(missing.clone()).then(constant).otherwise(col(position(at)));
-                self.repair(index, at, missing, filled);
-            }
-            Op::Outliers { columns, clip, .. } => {
-                let Some(Learned::Intervals(intervals)) = learned else {
-                    unreachable!("a preparatory pass has learned the intervals")
-                };
-                for (&(at, reason), &(min, max)) in columns.iter().zip(intervals) {
-                    let test = Test::Range { min, max };
-                    self.check(program, index, (at, &test, reason, *clip))?;
-                }
-            }
+            RelOp::Project { column, value } => match value {
+                Value::Fill(constant) => self.fill(node.step, *column, constant)?,
+                Value::Clamp(bounds) => self.clamp(node.step, *column, *bounds)?,
+            },
+            RelOp::Aggregate { .. } => {}
         }
         Ok(())
     }
 
-    fn check(
-        &mut self,
-        program: &Program,
-        index: usize,
-        (at, test, reason, clip): (usize, &Test, u16, bool),
-    ) -> Result<(), RunError> {
-        let column = || program.columns[at].clone();
+    /// When the cell fails the test; `None` where no value of its type can.
+    fn fails(&self, step: usize, at: usize, test: &Test) -> Result<Option<Expr>, RunError> {
+        let column = || self.plan.columns[at].clone();
         let cell = col(position(at));
         let kind = self.kinds[at];
         let numeric = matches!(kind, ColumnType::Int | ColumnType::Float);
-        let failed = match test {
+        Ok(Some(match test {
             Test::NotNull => cell.is_null(),
-            Test::Range { .. } if !numeric => {
+            Test::Range(_) | Test::NotNan if !numeric => {
                 return Err(RunError::NotNumeric { column: column() });
             }
-            Test::Range { min, max } if clip => {
-                return self.clip(program, index, (at, reason), (*min, *max));
+            Test::NotNan if kind == ColumnType::Int => return Ok(None),
+            Test::NotNan => cell.is_nan(),
+            Test::Range(bounds) => {
+                let (min, max) = resolve(*bounds, self.learned);
+                outside(&cell, kind, min, max)
             }
-            Test::Range { min, max } => outside(&cell, kind, *min, *max),
             Test::InSet { ordered, .. } if numeric => {
-                let numbers: Option<Vec<f64>> = ordered.iter().map(|v| v.parse().ok()).collect();
-                let Some(numbers) = numbers else {
-                    return Err(RunError::BadConstant {
-                        step: index,
+                let number = |text: &String| {
+                    text.parse::<f64>().map_err(|_| RunError::BadConstant {
+                        step,
                         column: column(),
-                        value: ordered
-                            .iter()
-                            .find(|v| v.parse::<f64>().is_err())
-                            .cloned()
-                            .unwrap_or_default(),
-                    });
+                        value: text.clone(),
+                    })
                 };
+                let numbers = ordered.iter().map(number).collect::<Result<Vec<f64>, _>>()?;
                 let found = numbers
                     .into_iter()
                     .map(|n| cell.clone().cast(DataType::Float64).eq(lit(n)))
@@ -335,33 +314,36 @@ impl Plan<'_> {
                     "breaks_rule",
                 )
             }
-        };
-        self.refuse(&[(failed, reason)]);
+        }))
+    }
+
+    fn fill(&mut self, step: usize, at: usize, value: &str) -> Result<(), RunError> {
+        let constant = constant(self.kinds[at], value).ok_or_else(|| RunError::BadConstant {
+            step,
+            column: self.plan.columns[at].clone(),
+            value: value.to_owned(),
+        })?;
+        let missing = col(position(at)).is_null();
+        let filled = when(missing.clone()).then(constant).otherwise(col(position(at)));
+        self.repair(step, at, missing, filled);
         Ok(())
     }
 
-    /// Moves numbers into the interval; NaN has no nearest value and is refused.
-    fn clip(
-        &mut self,
-        program: &Program,
-        index: usize,
-        (at, reason): (usize, u16),
-        (min, max): (f64, f64),
-    ) -> Result<(), RunError> {
+    fn clamp(&mut self, step: usize, at: usize, bounds: Bounds) -> Result<(), RunError> {
+        let (min, max) = resolve(bounds, self.learned);
         let cell = col(position(at));
         let (low, high) = if self.kinds[at] == ColumnType::Int {
             // The nearest whole numbers inside; a cast saturates at the ends of the type.
             let (low, high) = (min.ceil() as i64, max.floor() as i64);
             if low > high {
                 return Err(RunError::BadConstant {
-                    step: index,
-                    column: program.columns[at].clone(),
+                    step,
+                    column: self.plan.columns[at].clone(),
                     value: format!("[{min}, {max}]"),
                 });
             }
             (lit(low), lit(high))
         } else {
-            self.refuse(&[(cell.clone().is_nan(), reason)]);
             (lit(min), lit(max))
         };
         let (under, over) = (cell.clone().lt(low.clone()), cell.clone().gt(high.clone()));
@@ -370,7 +352,7 @@ impl Plan<'_> {
             .when(over.clone())
             .then(high)
             .otherwise(cell);
-        self.repair(index, at, under.or(over), value);
+        self.repair(step, at, under.or(over), value);
         Ok(())
     }
 }
@@ -385,21 +367,15 @@ fn outside(cell: &Expr, kind: ColumnType, min: f64, max: f64) -> Expr {
     }
 }
 
-/// Columns that a step after `index` changes.
-pub(super) fn changed_later(program: &Program, index: usize, until: usize) -> Vec<usize> {
-    let mut changed = Vec::new();
-    for op in program.ops[..until].iter().skip(index + 1) {
-        match op {
-            Op::Fill { column, .. }
-            | Op::Check {
-                column, clip: true, ..
-            } => changed.push(*column),
-            Op::Outliers {
-                columns, clip: true, ..
-            } => changed.extend(columns.iter().map(|c| c.0)),
-            _ => {}
-        }
-    }
+/// Columns that a node after `index` changes.
+pub(super) fn changed_later(plan: &Plan, index: usize, until: usize) -> Vec<usize> {
+    let later = plan.nodes[..until].iter().skip(index + 1);
+    let mut changed: Vec<usize> = later
+        .filter_map(|node| match &node.op {
+            RelOp::Project { column, .. } => Some(*column),
+            _ => None,
+        })
+        .collect();
     changed.sort_unstable();
     changed.dedup();
     changed
