@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::Checkpoint;
@@ -195,6 +196,50 @@ impl AuditLog {
             return Err(AuditError::OutOfRange);
         }
         Ok(self.tree.consistency(old, size))
+    }
+
+    /// The root over the entries of a range, so that a part of the log can be spoken of without the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::OutOfRange`] unless the range ends within the log and begins at a multiple of its width, rounded up to a power of two.
+    ///
+    /// ```
+    /// use modelops_security::audit::{verify_subtree_consistency, AuditLog};
+    /// let mut log = AuditLog::in_memory("example.org/audit");
+    /// for event in 0..13_u8 {
+    ///     log.append(&[event])?;
+    /// }
+    /// let part = log.subtree_root(8..11)?;
+    /// let proof = log.subtree_consistency_proof(8..11, 13)?;
+    /// assert!(verify_subtree_consistency(&(8..11), 13, &proof, &part, &log.checkpoint().root));
+    /// assert!(log.subtree_root(9..11).is_err());
+    /// # Ok::<(), modelops_security::AuditError>(())
+    /// ```
+    pub fn subtree_root(&self, range: Range<u64>) -> Result<Hash, AuditError> {
+        self.tree.subtree(&range).ok_or(AuditError::OutOfRange)
+    }
+
+    /// What proves to [`verify_subtree_inclusion`](super::verify_subtree_inclusion) that an entry is in a part of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::OutOfRange`] unless `index` lies in the range and the range is one that [`subtree_root`](Self::subtree_root) takes.
+    pub fn subtree_inclusion_proof(&self, index: u64, range: Range<u64>) -> Result<Vec<Hash>, AuditError> {
+        self.tree
+            .subtree_inclusion(index, &range)
+            .ok_or(AuditError::OutOfRange)
+    }
+
+    /// What proves to [`verify_subtree_consistency`](super::verify_subtree_consistency) that the first `size` entries hold a part.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::OutOfRange`] unless the range is one that [`subtree_root`](Self::subtree_root) takes and ends within `size ≤ len`.
+    pub fn subtree_consistency_proof(&self, range: Range<u64>, size: u64) -> Result<Vec<Hash>, AuditError> {
+        self.tree
+            .subtree_consistency(&range, size)
+            .ok_or(AuditError::OutOfRange)
     }
 }
 

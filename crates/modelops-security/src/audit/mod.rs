@@ -5,8 +5,10 @@
 
 mod checkpoint;
 mod log;
+mod subtree;
 mod tree;
 
 pub use checkpoint::Checkpoint;
 pub use log::AuditLog;
+pub use subtree::{verify_subtree_consistency, verify_subtree_inclusion};
 pub use tree::{Hash, leaf_hash, verify_consistency, verify_inclusion};

@@ -1,5 +1,7 @@
 //! The Merkle tree of RFC 6962, section 2.1: roots, inclusion and consistency proofs, and their verification.
 
+use std::ops::Range;
+
 use ring::digest;
 
 /// SHA-256 of a leaf or of a subtree.
@@ -20,7 +22,7 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
     finish(context)
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut bytes = [0; 65];
     bytes[0] = 1;
     bytes[1..33].copy_from_slice(left);
@@ -28,6 +30,11 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
     hash
+}
+
+/// The root over no entries: SHA-256 of nothing.
+pub(super) fn empty_hash() -> Hash {
+    finish(digest::Context::new(&digest::SHA256))
 }
 
 fn finish(context: digest::Context) -> Hash {
@@ -64,10 +71,10 @@ impl Tree {
 
     /// The root over leaves `start..end`, where `start` is a multiple of the largest power of two below the width, as in every
     /// split of RFC 6962.
-    fn range(&self, start: u64, end: u64) -> Hash {
+    pub(super) fn range(&self, start: u64, end: u64) -> Hash {
         let width = end - start;
         if width == 0 {
-            return finish(digest::Context::new(&digest::SHA256));
+            return empty_hash();
         }
         if width.is_power_of_two() {
             let level = width.trailing_zeros() as usize;
@@ -84,7 +91,12 @@ impl Tree {
 
     /// The path from leaf `index` to the root over `size` leaves.
     pub(crate) fn inclusion(&self, index: u64, size: u64) -> Vec<Hash> {
-        let (mut start, mut end) = (0, size);
+        self.path(index, 0..size)
+    }
+
+    /// The path from leaf `index` to the root over `within`, which [`range`](Self::range) has a root for.
+    pub(super) fn path(&self, index: u64, within: Range<u64>) -> Vec<Hash> {
+        let (mut start, mut end) = (within.start, within.end);
         let mut path = Vec::new();
         while end - start > 1 {
             let split = start + largest_power_below(end - start);
@@ -127,7 +139,7 @@ impl Tree {
 }
 
 /// The largest power of two below `n`, for `n` of at least 2.
-fn largest_power_below(n: u64) -> u64 {
+pub(super) fn largest_power_below(n: u64) -> u64 {
     1 << (63 - (n - 1).leading_zeros())
 }
 

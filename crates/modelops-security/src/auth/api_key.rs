@@ -1,14 +1,14 @@
 //! API keys: issued once, stored as a peppered hash, refused without telling why too much.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::key_table::{KeyTable, Slot};
 use super::{Scope, UnixSeconds};
 use crate::Secret;
 use crate::error::{ApiKeyError, IssueError, RandomError};
@@ -61,6 +61,35 @@ impl fmt::Debug for Pepper {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiKeyId([u8; ID]);
+
+impl ApiKeyId {
+    pub(super) const LEN: usize = ID;
+
+    pub(super) fn from_bytes(bytes: [u8; ID]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; ID] {
+        &self.0
+    }
+
+    /// 64 bits that every digit decides on. Stored names are uniformly random: a caller may ask for any, but decides nothing about those.
+    pub(super) fn spread(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
+        let (low, high) = (
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            u32::from_le_bytes(rest),
+        );
+        let mixed =
+            (low.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(high)).wrapping_mul(0xD1B5_4A32_D192_ED03);
+        mixed ^ mixed >> 32
+    }
+
+    /// The lock that guards the name, by bits that the table does not look at.
+    fn shard(self) -> usize {
+        (self.spread() >> 58) as usize % SHARDS
+    }
+}
 
 impl fmt::Display for ApiKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,44 +220,6 @@ pub struct ApiKeyRecord {
     pub revoked: bool,
 }
 
-/// Names are uniformly random where they are stored, so their own bytes are the hash; a caller may ask for any name, but decides
-/// nothing about the stored ones.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            // The digits are ASCII: multiply, so that every bit of the hash depends on all of them.
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.0 ^= self.0 >> 32;
-        }
-    }
-}
-
-type Records = HashMap<ApiKeyId, ApiKeyRecord, BuildHasherDefault<NameHasher>>;
-
-/// Principals and lists of scopes that many keys share.
-#[derive(Default)]
-struct Shared {
-    principals: HashSet<Arc<str>>,
-    scopes: HashSet<Arc<[Scope]>>,
-}
-
-fn intern<T: ?Sized + Hash + Eq>(known: &mut HashSet<Arc<T>>, value: Arc<T>) -> Arc<T> {
-    if let Some(known) = known.get(&value) {
-        return known.clone();
-    }
-    known.insert(value.clone());
-    value
-}
-
 /// Issues API keys and authenticates callers, from many threads at once.
 ///
 /// A key reads `mo_ENV_ID_SECRETCHECKSUM`. The checksum catches typing errors before anything is looked up, and lets scanners
@@ -254,8 +245,7 @@ fn intern<T: ?Sized + Hash + Eq>(known: &mut HashSet<Arc<T>>, value: Arc<T>) -> 
 pub struct ApiKeys {
     environment: String,
     peppers: Vec<hmac::Key>,
-    shards: [RwLock<Records>; SHARDS],
-    shared: Mutex<Shared>,
+    shards: [RwLock<KeyTable>; SHARDS],
 }
 
 impl ApiKeys {
@@ -276,7 +266,6 @@ impl ApiKeys {
             environment: environment.to_owned(),
             peppers: vec![hmac::Key::new(hmac::HMAC_SHA256, pepper.expose())],
             shards: std::array::from_fn(|_| RwLock::default()),
-            shared: Mutex::default(),
         })
     }
 
@@ -295,12 +284,8 @@ impl ApiKeys {
     }
 
     /// Puts a stored record back; one of the same name is replaced.
-    pub fn insert(&self, mut record: ApiKeyRecord) {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        record.principal = intern(&mut shared.principals, record.principal);
-        record.scopes = intern(&mut shared.scopes, record.scopes);
-        drop(shared);
-        self.write(record.id).insert(record.id, record);
+    pub fn insert(&self, record: ApiKeyRecord) {
+        self.write(record.id).insert(record);
     }
 
     /// All records, in the order of their names, for storing them.
@@ -308,13 +293,7 @@ impl ApiKeys {
     pub fn records(&self) -> Vec<ApiKeyRecord> {
         let mut all: Vec<ApiKeyRecord> = Vec::new();
         for shard in &self.shards {
-            all.extend(
-                shard
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .values()
-                    .cloned(),
-            );
+            all.extend(shard.read().unwrap_or_else(PoisonError::into_inner).records());
         }
         all.sort_by_key(|record| record.id);
         all
@@ -388,22 +367,29 @@ impl ApiKeys {
     pub fn authenticate(&self, token: &str, now: UnixSeconds) -> Result<Caller, ApiKeyError> {
         let id = self.parse(token).ok_or(ApiKeyError::Malformed)?;
         let shard = self.read(id);
-        let record = shard.get(&id);
-        // An unknown key is hashed and compared too, with a hash that no token has.
-        let (pepper, expected) = record.map_or((0, [0; 32]), |record| (record.pepper, record.hash));
-        let pepper = self.peppers.get(usize::from(pepper)).unwrap_or(&self.peppers[0]);
-        let same = hmac::verify(pepper, token.as_bytes(), &expected).is_ok();
-        let record = record.filter(|_| same).ok_or(ApiKeyError::Invalid)?;
-        if record.revoked {
+        // The line of the key comes from memory while the token is hashed; with several peppers it says with which.
+        shard.expect(id);
+        let pepper = match self.peppers.as_slice() {
+            [only] => only,
+            all => &all[usize::from(shard.find(id).map_or(0, Slot::pepper)).min(all.len() - 1)],
+        };
+        let hash = hmac::sign(pepper, token.as_bytes());
+        let slot = shard.find(id);
+        // An unknown key is compared too, with a hash that no token has.
+        let same =
+            bool::from(words(hash.as_ref()).ct_eq(&words(slot.map_or([0; 32].as_slice(), Slot::hash))));
+        let slot = slot.filter(|_| same).ok_or(ApiKeyError::Invalid)?;
+        if slot.is_revoked() {
             return Err(ApiKeyError::Revoked);
         }
-        if record.expires.is_some_and(|end| now >= end) {
+        if slot.expires().is_some_and(|end| now >= end) {
             return Err(ApiKeyError::Expired);
         }
+        let (principal, scopes) = shard.grant(slot).clone();
         Ok(Caller {
-            principal: record.principal.clone(),
+            principal,
             key: id,
-            scopes: record.scopes.clone(),
+            scopes,
         })
     }
 
@@ -422,17 +408,21 @@ impl ApiKeys {
         now: UnixSeconds,
         random: &mut dyn SecureRandom,
     ) -> Result<IssuedKey, IssueError> {
-        let old = self.read(id).get(&id).cloned().ok_or(IssueError::Unknown)?;
-        if old.revoked {
+        let (revoked, expires, (principal, scopes)) = {
+            let shard = self.read(id);
+            let old = shard.find(id).ok_or(IssueError::Unknown)?;
+            (old.is_revoked(), old.expires(), shard.grant(old).clone())
+        };
+        if revoked {
             return Err(IssueError::Revoked);
         }
-        if old.expires.is_some_and(|end| end <= now) {
+        if expires.is_some_and(|end| end <= now) {
             return Err(IssueError::AlreadyExpired);
         }
-        let issued = self.issue_for(old.principal, old.scopes, old.expires, random)?;
+        let issued = self.issue_for(principal, scopes, expires, random)?;
         let end = now.plus(grace);
-        if let Some(record) = self.write(id).get_mut(&id) {
-            record.expires = Some(record.expires.map_or(end, |expires| expires.min(end)));
+        if let Some(slot) = self.write(id).find_mut(id) {
+            slot.set_expires(slot.expires().map_or(end, |expires| expires.min(end)));
         }
         Ok(issued)
     }
@@ -443,7 +433,7 @@ impl ApiKeys {
     ///
     /// [`IssueError::Unknown`].
     pub fn revoke(&self, id: ApiKeyId) -> Result<(), IssueError> {
-        self.write(id).get_mut(&id).ok_or(IssueError::Unknown)?.revoked = true;
+        self.write(id).find_mut(id).ok_or(IssueError::Unknown)?.revoke();
         Ok(())
     }
 
@@ -466,21 +456,26 @@ impl ApiKeys {
         (*checksum == expected).then_some(ApiKeyId(*id))
     }
 
-    fn read(&self, id: ApiKeyId) -> std::sync::RwLockReadGuard<'_, Records> {
-        self.shards[shard_of(id)]
+    fn read(&self, id: ApiKeyId) -> std::sync::RwLockReadGuard<'_, KeyTable> {
+        self.shards[id.shard()]
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, id: ApiKeyId) -> std::sync::RwLockWriteGuard<'_, Records> {
-        self.shards[shard_of(id)]
+    fn write(&self, id: ApiKeyId) -> std::sync::RwLockWriteGuard<'_, KeyTable> {
+        self.shards[id.shard()]
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn shard_of(id: ApiKeyId) -> usize {
-    usize::from(id.0[0] ^ id.0[1].rotate_left(3)) % SHARDS
+/// The hash as numbers, four comparisons instead of 32.
+fn words(hash: &[u8]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(hash.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    words
 }
 
 fn hash_token(pepper: &hmac::Key, token: &[u8]) -> [u8; 32] {

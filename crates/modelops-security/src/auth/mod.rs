@@ -3,6 +3,7 @@
 mod api_key;
 mod jwk;
 mod jwt;
+mod key_table;
 mod password;
 mod policy;
 mod replay;

@@ -6,5 +6,6 @@ pub(crate) mod chunk;
 pub(crate) mod files;
 pub(crate) mod geometry;
 pub(crate) mod hex;
+pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod wipe;

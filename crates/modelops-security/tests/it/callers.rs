@@ -1,7 +1,10 @@
 //! API keys.
 
-use modelops_security::auth::{ApiKeyGrant, ApiKeyRecord, ApiKeys, Pepper, Scope, UnixSeconds};
+use std::collections::{BTreeMap, HashMap};
+
+use modelops_security::auth::{ApiKeyGrant, ApiKeyId, ApiKeyRecord, ApiKeys, Pepper, Scope, UnixSeconds};
 use modelops_security::{ApiKeyError, IssueError};
+use proptest::prelude::*;
 
 use crate::seeded;
 
@@ -151,5 +154,44 @@ fn bad_environments_and_scopes_are_refused() {
     }
     for bad in ["", ":", "a:", "a b", "a:**", "a:b:c:d:e:f:g:h:i", "ä"] {
         assert!(Scope::new(bad).is_err(), "{bad:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The table grows, replaces and revokes as a plain map would.
+    #[test]
+    fn the_store_is_a_map_from_names_to_records(steps in prop::collection::vec((0_u64..600, any::<bool>(), any::<bool>()), 0..900)) {
+        let source = keys();
+        let tokens: Vec<_> = (0..600).map(|i| {
+            let grant = ApiKeyGrant::new(format!("p{}", i % 7));
+            source.issue(&grant, NOW, &mut seeded(i)).unwrap()
+        }).collect();
+        let records: HashMap<ApiKeyId, ApiKeyRecord> = source.records().into_iter().map(|r| (r.id, r)).collect();
+        prop_assert_eq!(records.len(), 600);
+        let (store, mut expected) = (keys(), BTreeMap::new());
+        for (which, revoke, ends) in steps {
+            let id = tokens[which as usize].id;
+            if revoke {
+                let known = expected.get_mut(&id).map(|record: &mut ApiKeyRecord| record.revoked = true);
+                prop_assert_eq!(store.revoke(id).is_ok(), known.is_some());
+                continue;
+            }
+            let mut record = records[&id].clone();
+            record.expires = ends.then_some(UnixSeconds(u64::MAX));
+            store.insert(record.clone());
+            expected.insert(id, record);
+        }
+        prop_assert_eq!(store.records(), expected.values().cloned().collect::<Vec<_>>());
+        for issued in &tokens {
+            let answer = store.authenticate(issued.token.expose(), NOW).map(|caller| caller.key);
+            let right = match expected.get(&issued.id) {
+                None => Err(ApiKeyError::Invalid),
+                Some(record) if record.revoked => Err(ApiKeyError::Revoked),
+                Some(_) => Ok(issued.id),
+            };
+            prop_assert_eq!(answer, right);
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use modelops_security::audit::{verify_consistency, verify_inclusion};
+use modelops_security::audit::{
+    verify_consistency, verify_inclusion, verify_subtree_consistency, verify_subtree_inclusion,
+};
 use modelops_security::auth::{Jwk, Jwks, verify_jws};
 use modelops_security::chunked::{self, InputKey, Suite};
 use modelops_security::sign::{HashOptions, KeyKind, ModelManifest, VerifyingKey};
@@ -314,6 +316,44 @@ fn merkle_consistency() {
                 &old,
                 &new,
             ))
+        })();
+        assert_eq!(accepted == Some(true), p["wantErr"] != true, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn merkle_subtree_inclusion() {
+    let all = proofs("subtreeinclusion");
+    assert_eq!(all.len(), 204);
+    for (name, p) in all {
+        let accepted = (|| {
+            let (root, leaf) = (hashes(&p["root"])?, hashes(&p["leafHash"])?);
+            let range = p["start"].as_u64()?..p["end"].as_u64()?;
+            let (index, proof) = (p["leafIdx"].as_u64()?, hashes(&p["proof"])?);
+            Some(verify_subtree_inclusion(
+                leaf.first()?,
+                index,
+                &range,
+                &proof,
+                root.first()?,
+            ))
+        })();
+        assert_eq!(accepted == Some(true), p["wantErr"] != true, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn merkle_subtree_consistency() {
+    let all = proofs("subtreeconsistency");
+    assert_eq!(all.len(), 118);
+    for (name, p) in all {
+        let accepted = (|| {
+            let (subtree, whole) = (root(&p["root1"])?, root(&p["root2"])?);
+            let range = p["start"].as_u64()?..p["end"].as_u64()?;
+            let (size, proof) = (p["size"].as_u64()?, hashes(&p["proof"])?);
+            Some(verify_subtree_consistency(&range, size, &proof, &subtree, &whole))
         })();
         assert_eq!(accepted == Some(true), p["wantErr"] != true, "{name}");
     }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use modelops_security::audit::{AuditLog, Checkpoint, leaf_hash, verify_consistency, verify_inclusion};
+use modelops_security::audit::{
+    AuditLog, Checkpoint, leaf_hash, verify_consistency, verify_inclusion, verify_subtree_consistency,
+    verify_subtree_inclusion,
+};
 use modelops_security::auth::UnixSeconds;
 use modelops_security::quota::{Limit, QuotaLedger};
 use modelops_security::sign::SigningKey;
@@ -132,6 +135,91 @@ proptest! {
         proof.push([0; 32]);
         prop_assert!(!verify_consistency(old, size, &proof, &before, &root));
     }
+}
+
+/// Every subtree of every small log, against roots made by hand; and no proof serves another question.
+#[test]
+fn proofs_about_parts_hold_for_every_part_of_every_small_log() {
+    let log = log(21);
+    let leaves: Vec<[u8; 32]> = (0..21)
+        .map(|i| leaf_hash(format!("event {i}").as_bytes()))
+        .collect();
+    let node = |l: &[u8; 32], r: &[u8; 32]| {
+        let bytes = [&[1], l.as_slice(), r.as_slice()].concat();
+        ring::digest::digest(&ring::digest::SHA256, &bytes)
+            .as_ref()
+            .try_into()
+            .unwrap()
+    };
+    let mut parts = 0;
+    for size in 1..=21_u64 {
+        let root = merkle_root_by_hand(&leaves[..size as usize], &node);
+        for (start, end) in (0..size).flat_map(|start| (start + 1..=size).map(move |end| (start, end))) {
+            let range = start..end;
+            if !start.is_multiple_of((end - start).next_power_of_two()) {
+                assert_eq!(log.subtree_root(range), Err(AuditError::OutOfRange));
+                continue;
+            }
+            parts += 1;
+            let part = merkle_root_by_hand(&leaves[start as usize..end as usize], &node);
+            assert_eq!(log.subtree_root(range.clone()), Ok(part));
+            let proof = log.subtree_consistency_proof(range.clone(), size).unwrap();
+            assert!(
+                verify_subtree_consistency(&range, size, &proof, &part, &root),
+                "{range:?} of {size}"
+            );
+            assert!(!verify_subtree_consistency(&range, size, &proof, &[9; 32], &root));
+            assert!(!verify_subtree_consistency(&range, size, &proof, &part, &[9; 32]));
+            let longer = [proof.as_slice(), &[[0; 32]]].concat();
+            assert!(!verify_subtree_consistency(&range, size, &longer, &part, &root));
+            assert!(!verify_subtree_consistency(
+                &(start..end + 1),
+                size,
+                &proof,
+                &part,
+                &root
+            ));
+            if start == 0 {
+                assert_eq!(
+                    Ok(proof),
+                    log.consistency_proof(end, size),
+                    "RFC 6962 is the case from 0"
+                );
+            }
+            for index in range.clone() {
+                let path = log.subtree_inclusion_proof(index, range.clone()).unwrap();
+                assert!(verify_subtree_inclusion(
+                    &leaves[index as usize],
+                    index,
+                    &range,
+                    &path,
+                    &part
+                ));
+                assert!(!verify_subtree_inclusion(
+                    &leaves[index as usize],
+                    index ^ 1,
+                    &range,
+                    &path,
+                    &part
+                ));
+            }
+        }
+    }
+    assert!(parts > 500, "{parts}");
+    for (range, size) in [(0..22, 22), (5..4, 21), (0..9, 8), (0..u64::MAX, 21)] {
+        assert_eq!(
+            log.subtree_consistency_proof(range.clone(), size),
+            Err(AuditError::OutOfRange)
+        );
+        assert!(!verify_subtree_consistency(
+            &range,
+            size.min(20),
+            &[],
+            &[0; 32],
+            &[0; 32]
+        ));
+    }
+    assert_eq!(log.subtree_consistency_proof(3..3, 21), Ok(Vec::new()));
 }
 
 #[test]
