@@ -14,6 +14,7 @@ mod reference;
 mod requests;
 mod sealed;
 mod slow;
+mod targets;
 #[cfg(feature = "safetensors")]
 mod tensors;
 mod tokens;
