@@ -1,14 +1,13 @@
 //! Side-by-side runs of `modelops-optimization` against its peers.
 
+#[path = "../optimization/search.rs"]
+mod search;
+
 use modelops_benches::{Better, Comparison};
-use modelops_optimization::{
-    Direction, FnObjective, Lbfgs, LinearRegression, LogisticRegression, RandomSampler, Sampler, SearchSpace,
-    Study, TpeSampler, gradient_descent,
-};
+use modelops_optimization::{FnObjective, Lbfgs, LinearRegression, LogisticRegression, gradient_descent};
 use ndarray::{Array1, Array2};
 
 const SCIPY: &str = "SciPy 1.17.1";
-const OPTUNA: &str = "Optuna 5.0.0";
 const SCIKIT: &str = "scikit-learn 1.9.1";
 const NUMPY: &str = "NumPy 2.4.1";
 
@@ -16,7 +15,7 @@ fn main() {
     let mut comparison = Comparison::from_args("optimization");
     tables(&mut comparison);
     rosenbrock(&mut comparison);
-    studies(&mut comparison);
+    search::run(&mut comparison);
     comparison.finish();
 }
 
@@ -119,39 +118,5 @@ fn rosenbrock(comparison: &mut Comparison) {
         .python(SCIPY, "rosenbrock.py", &["1000"])
         .value("evaluations", "", Better::Lower, |out| out[1])
         .agree(|a, b| (a[0] - b[0]).abs() < 1e-6)
-        .run();
-}
-
-fn studies(comparison: &mut Comparison) {
-    // NAME, sampler of ours, sampler of theirs, trials.
-    let run = |sampler: &dyn Fn(Study) -> Study, trials: usize| {
-        let mut space = SearchSpace::new();
-        for j in 0..10 {
-            space = space
-                .float(&format!("x{j}"), -1.0..=1.0)
-                .expect("a regular range");
-        }
-        let mut study = sampler(Study::new("sphere", space, Direction::Minimize));
-        let objective =
-            |t: &modelops_optimization::Trial| t.parameters().numbers().iter().map(|x| x * x).sum::<f64>();
-        study.optimize(trials, objective).expect("one value");
-        study.best_trial().and_then(|t| t.value()).unwrap_or(f64::NAN)
-    };
-    fn with<S: Sampler + Copy + 'static>(sampler: S) -> impl Fn(Study) -> Study {
-        move |study| study.with_sampler(sampler)
-    }
-    comparison
-        .case("random study, 1000 trials of 10 parameters")
-        .ours(|| run(&with(RandomSampler::new(1)), 1000))
-        .python(OPTUNA, "study.py", &["random", "1000"])
-        .per("trial", 1000)
-        .run();
-    comparison
-        .case("TPE study, 1000 trials of 10 parameters")
-        .ours(|| run(&with(TpeSampler::new(1)), 1000))
-        .python(OPTUNA, "study.py", &["tpe", "1000"])
-        .per("trial", 1000)
-        .value("best value of the sphere", "", Better::Lower, |best| *best)
-        .agree(|a, b| (a - b).abs() < 0.5)
         .run();
 }

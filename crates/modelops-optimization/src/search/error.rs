@@ -123,6 +123,9 @@ pub enum StudyError {
     /// A study needs at least one direction.
     #[error("a study needs at least one direction")]
     NoDirections,
+    /// The parameters do not fit the space of the study.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The journal cannot be read or written; the study is as it was.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -23,7 +23,7 @@ pub(crate) enum Record {
     },
     SetState {
         trial: usize,
-        state: Option<TrialState>,
+        state: TrialState,
         values: Vec<f64>,
     },
     Intermediate {
@@ -35,6 +35,11 @@ pub(crate) enum Record {
         trial: usize,
         attributes: Map<String, Json>,
     },
+    /// Attributes that tools set rather than users.
+    SystemAttribute {
+        trial: usize,
+        attributes: Map<String, Json>,
+    },
     /// Something that does not concern the trials: attributes of studies, deletions.
     Other,
 }
@@ -43,10 +48,12 @@ pub(crate) enum Record {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewTrial {
     pub(crate) study: usize,
-    pub(crate) state: Option<TrialState>,
+    pub(crate) state: TrialState,
     pub(crate) parameters: Vec<StoredParameter>,
     pub(crate) values: Vec<f64>,
     pub(crate) intermediate: Vec<(u64, f64)>,
+    pub(crate) attributes: Map<String, Json>,
+    pub(crate) system_attributes: Map<String, Json>,
 }
 
 /// A parameter with the number that stands for its value.
@@ -59,6 +66,12 @@ pub(crate) struct StoredParameter {
 
 /// The attribute that keeps why a trial failed.
 pub(crate) const REASON: &str = "fail_reason";
+
+/// The system attribute that keeps the constraints of a trial.
+pub(crate) const CONSTRAINTS: &str = "constraints";
+
+/// The system attribute that keeps the values that an enqueued trial is to take.
+pub(crate) const FIXED: &str = "fixed_params";
 
 /// Who writes; Optuna asks for a name in every line.
 const WORKER: &str = "modelops";
@@ -92,6 +105,10 @@ impl Record {
             ),
             Self::TrialAttribute { trial, attributes } => {
                 json!({"op_code": 8, "worker_id": WORKER, "trial_id": trial, "user_attr": attributes})
+                    .to_string()
+            }
+            Self::SystemAttribute { trial, attributes } => {
+                json!({"op_code": 9, "worker_id": WORKER, "trial_id": trial, "system_attr": attributes})
                     .to_string()
             }
             Self::Other => return String::new(),
@@ -137,7 +154,11 @@ impl Record {
                 trial: trial()?,
                 attributes: json.get("user_attr")?.as_object()?.clone(),
             },
-            1 | 2 | 3 | 9 => Self::Other,
+            9 => Self::SystemAttribute {
+                trial: trial()?,
+                attributes: json.get("system_attr")?.as_object()?.clone(),
+            },
+            1..=3 => Self::Other,
             _ => return None,
         })
     }
@@ -164,6 +185,13 @@ impl NewTrial {
             state_code(self.state),
             Json::from(distributions),
         );
+        if !self.system_attributes.is_empty() {
+            let _ = write!(
+                line,
+                r#","system_attrs":{}"#,
+                Json::from(self.system_attributes.clone())
+            );
+        }
         line.push('}');
         line
     }
@@ -192,12 +220,12 @@ impl NewTrial {
         }
         Some(Self {
             study: usize::try_from(json.get("study_id")?.as_u64()?).ok()?,
-            state: json
-                .get("state")
-                .map_or(Some(Some(TrialState::Running)), parse_state)?,
+            state: json.get("state").map_or(Some(TrialState::Running), parse_state)?,
             parameters,
             values,
             intermediate,
+            attributes: object(json, "user_attrs"),
+            system_attributes: object(json, "system_attrs"),
         })
     }
 }
@@ -217,24 +245,31 @@ fn direction(json: &Json) -> Option<Direction> {
     }
 }
 
-/// Waiting trials, which another tool enqueued, have no state here.
-fn state_code(state: Option<TrialState>) -> u8 {
+/// The object under a name; an empty one where there is none.
+fn object(json: &Json, name: &str) -> Map<String, Json> {
+    json.get(name)
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn state_code(state: TrialState) -> u8 {
     match state {
-        Some(TrialState::Running) => 0,
-        Some(TrialState::Complete) => 1,
-        Some(TrialState::Pruned) => 2,
-        Some(TrialState::Failed) => 3,
-        None => 4,
+        TrialState::Running => 0,
+        TrialState::Complete => 1,
+        TrialState::Pruned => 2,
+        TrialState::Failed => 3,
+        TrialState::Waiting => 4,
     }
 }
 
-fn parse_state(json: &Json) -> Option<Option<TrialState>> {
+fn parse_state(json: &Json) -> Option<TrialState> {
     Some(match json.as_u64()? {
-        0 => Some(TrialState::Running),
-        1 => Some(TrialState::Complete),
-        2 => Some(TrialState::Pruned),
-        3 => Some(TrialState::Failed),
-        4 => None,
+        0 => TrialState::Running,
+        1 => TrialState::Complete,
+        2 => TrialState::Pruned,
+        3 => TrialState::Failed,
+        4 => TrialState::Waiting,
         _ => return None,
     })
 }
@@ -259,7 +294,7 @@ fn numbers(values: &[f64]) -> String {
     format!("[{}]", entries.join(","))
 }
 
-fn json_number(json: &Json) -> Option<f64> {
+pub(crate) fn json_number(json: &Json) -> Option<f64> {
     match json {
         Json::Number(number) => number.as_f64(),
         Json::String(name) => match name.as_str() {
@@ -361,7 +396,7 @@ fn parse_distribution(text: &str) -> Option<Domain> {
     }
 }
 
-fn choice(value: &Value) -> Json {
+pub(crate) fn choice(value: &Value) -> Json {
     match value {
         Value::Float(v) => json!(v),
         Value::Int(v) => json!(v),
@@ -371,7 +406,7 @@ fn choice(value: &Value) -> Json {
     }
 }
 
-fn parse_choice(json: &Json) -> Option<Value> {
+pub(crate) fn parse_choice(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => Value::Null,
         Json::Bool(v) => Value::Bool(*v),

@@ -78,6 +78,11 @@ impl Domain {
         }
     }
 
+    /// Whether it holds every real number of a range.
+    pub(crate) fn is_continuous(&self) -> bool {
+        matches!(self, Self::Float { step: None, low, high, .. } if low < high)
+    }
+
     /// The value that `number` stands for.
     pub(crate) fn decode(&self, number: f64) -> Value {
         match self {

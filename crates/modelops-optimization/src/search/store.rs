@@ -6,7 +6,11 @@ use std::time::Duration;
 use super::error::StudyError;
 use super::journal::{Journal, JournalError, Locked};
 use super::parameters::Parameters;
-use super::record::{NewTrial, REASON, Record, StoredParameter};
+use serde_json::{Map, Value as Json};
+
+use super::record::{
+    CONSTRAINTS, FIXED, NewTrial, REASON, Record, StoredParameter, choice, json_number, parse_choice,
+};
 use super::study::Study;
 use super::trial::{Trial, TrialState};
 
@@ -61,32 +65,46 @@ impl Entry<'_> {
         Ok(())
     }
 
-    /// Writes down a trial that starts.
+    /// Writes down a trial that starts, or one that waits to.
     pub(crate) fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), JournalError> {
-        let numbers = trial.parameters.numbers();
-        let parameters = study
-            .space()
-            .parameters()
-            .iter()
-            .zip(numbers)
-            .filter(|(_, n)| !n.is_nan());
-        let record = NewTrial {
+        let mut record = NewTrial {
             study: self.book.study.unwrap_or(0),
-            state: Some(trial.state),
-            parameters: parameters
-                .map(|(p, number)| StoredParameter {
-                    name: p.name.clone(),
-                    number: *number,
-                    domain: p.domain.clone(),
-                })
-                .collect(),
+            state: trial.state,
+            parameters: Vec::new(),
             values: Vec::new(),
             intermediate: Vec::new(),
+            attributes: Map::new(),
+            system_attributes: Map::new(),
         };
+        if trial.state == TrialState::Waiting {
+            let fixed: Map<String, Json> = trial
+                .parameters
+                .iter()
+                .map(|(n, v)| (n.to_owned(), choice(&v)))
+                .collect();
+            record.system_attributes.insert(FIXED.to_owned(), fixed.into());
+        } else {
+            record.parameters = stored(study, trial);
+        }
         self.locked.append(&[Record::CreateTrial(Box::new(record))])?;
         self.book.ids.push(self.book.numbers.len());
         self.book.numbers.push(Some(trial.number));
         Ok(())
+    }
+
+    /// Writes down that a trial which waited starts, with its parameters.
+    pub(crate) fn start_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), JournalError> {
+        let id = self.book.ids[trial.number];
+        let mut records: Vec<Record> = stored(study, trial)
+            .into_iter()
+            .map(|parameter| Record::SetParameter { trial: id, parameter })
+            .collect();
+        records.push(Record::SetState {
+            trial: id,
+            state: TrialState::Running,
+            values: Vec::new(),
+        });
+        self.locked.append(&records)
     }
 
     /// Writes down how a trial ended, in one piece; the reason first, since a finished trial takes no more attributes.
@@ -102,9 +120,18 @@ impl Entry<'_> {
                 attributes,
             });
         }
+        if !trial.constraints.is_empty() {
+            let attributes = [(CONSTRAINTS.to_owned(), trial.constraints.as_slice().into())]
+                .into_iter()
+                .collect();
+            records.push(Record::SystemAttribute {
+                trial: id,
+                attributes,
+            });
+        }
         records.push(Record::SetState {
             trial: id,
-            state: Some(trial.state),
+            state: trial.state,
             values: trial.values.clone(),
         });
         self.locked.append(&records)
@@ -174,10 +201,14 @@ impl Study {
                     return Ok(());
                 }
                 let number = self.trials.len();
+                let attributes = (new.attributes.clone(), new.system_attributes.clone());
                 let trial = self.trial_from(*new, number, path)?;
                 book.ids.push(book.numbers.len());
                 book.numbers.push(Some(number));
                 self.trials.push(trial);
+                self.fix(number, &attributes.1, path)?;
+                take_attributes(&mut self.trials[number], &attributes.0);
+                take_system_attributes(&mut self.trials[number], &attributes.1);
             }
             Record::SetParameter { trial, parameter } => {
                 if let Some(number) = open_trial(book, &self.trials, trial) {
@@ -187,7 +218,7 @@ impl Study {
                 }
             }
             Record::SetState { trial, state, values } => {
-                if let (Some(number), Some(state)) = (open_trial(book, &self.trials, trial), state) {
+                if let Some(number) = open_trial(book, &self.trials, trial) {
                     self.trials[number].state = state;
                     if state == TrialState::Complete {
                         self.trials[number].values = values;
@@ -200,10 +231,14 @@ impl Study {
                 }
             }
             Record::TrialAttribute { trial, attributes } => {
-                if let Some(number) = open_trial(book, &self.trials, trial)
-                    && let Some(reason) = attributes.get(REASON).and_then(|r| r.as_str())
-                {
-                    self.trials[number].reason = Some(reason.to_owned());
+                if let Some(number) = open_trial(book, &self.trials, trial) {
+                    take_attributes(&mut self.trials[number], &attributes);
+                }
+            }
+            Record::SystemAttribute { trial, attributes } => {
+                if let Some(number) = open_trial(book, &self.trials, trial) {
+                    self.fix(number, &attributes, path)?;
+                    take_system_attributes(&mut self.trials[number], &attributes);
                 }
             }
             Record::Other => {}
@@ -219,11 +254,42 @@ impl Study {
         Ok(Trial {
             number,
             parameters: Parameters::from_stored(&self.space, numbers),
-            state: new.state.unwrap_or(TrialState::Running),
+            state: new.state,
             values: new.values,
             intermediate: new.intermediate,
+            constraints: Vec::new(),
             reason: None,
         })
+    }
+
+    /// Gives a waiting trial the values that it is to take.
+    fn fix(
+        &mut self,
+        number: usize,
+        attributes: &Map<String, Json>,
+        path: &Path,
+    ) -> Result<(), JournalError> {
+        let fixed = attributes.get(FIXED).and_then(Json::as_object);
+        let (Some(fixed), TrialState::Waiting) = (fixed, self.trials[number].state) else {
+            return Ok(());
+        };
+        let mut numbers: Box<[f64]> = self.trials[number].parameters.numbers().into();
+        for (name, value) in fixed {
+            let place = self.space.position(name);
+            let encoded = place.and_then(|place| {
+                let value = parse_choice(value)?;
+                Some((place, self.space.parameters()[place].domain.encode(&value)?))
+            });
+            let Some((place, value)) = encoded else {
+                return Err(JournalError::OtherSpace {
+                    path: path.to_owned(),
+                    trial: number,
+                });
+            };
+            numbers[place] = value;
+        }
+        self.trials[number].parameters = Parameters::from_stored(&self.space, numbers);
+        Ok(())
     }
 
     /// Puts a stored parameter where the space has it.
@@ -255,4 +321,29 @@ fn open_trial(book: &Book, trials: &[Trial], id: usize) -> Option<usize> {
         .copied()
         .flatten()
         .filter(|number| !trials[*number].finished())
+}
+
+/// The parameters that a trial has, as lines of a journal hold them.
+fn stored(study: &Study, trial: &Trial) -> Vec<StoredParameter> {
+    let parameters = study.space().parameters().iter().zip(trial.parameters.numbers());
+    parameters
+        .filter(|(_, n)| !n.is_nan())
+        .map(|(p, number)| StoredParameter {
+            name: p.name.clone(),
+            number: *number,
+            domain: p.domain.clone(),
+        })
+        .collect()
+}
+
+fn take_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
+    if let Some(reason) = attributes.get(REASON).and_then(Json::as_str) {
+        trial.reason = Some(reason.to_owned());
+    }
+}
+
+fn take_system_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
+    if let Some(constraints) = attributes.get(CONSTRAINTS).and_then(Json::as_array) {
+        trial.constraints = constraints.iter().filter_map(json_number).collect();
+    }
 }

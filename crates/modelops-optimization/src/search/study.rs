@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::error::StudyError;
 use super::parameters::Parameters;
+use super::pruner::{NeverPrune, Pruner, PruningContext};
 use super::random::RandomSampler;
-use super::sampler::{Context, Sampler};
+use super::sampler::{Context, Memory, Sampler};
 use super::space::SearchSpace;
 use super::store::Store;
 use super::trial::{Outcome, Trial, TrialState};
@@ -61,8 +62,12 @@ pub struct Study {
     pub(crate) space: SearchSpace,
     directions: Vec<Direction>,
     sampler: Arc<dyn Sampler>,
+    memory: Memory,
+    pruner: Arc<dyn Pruner>,
     concurrency: usize,
     pub(crate) trials: Vec<Trial>,
+    /// Trials before this number do not wait.
+    started: usize,
     /// Trials before this number are all finished.
     settled: usize,
     pub(crate) store: Option<Store>,
@@ -77,17 +82,45 @@ impl Study {
             space,
             directions: vec![direction],
             sampler: Arc::new(RandomSampler::new(0)),
+            memory: Memory::default(),
+            pruner: Arc::new(NeverPrune),
             concurrency: 1,
             trials: Vec::new(),
+            started: 0,
             settled: 0,
             store: None,
         }
+    }
+
+    /// A study of several objectives at once, whose answer is [`pareto_front`](Self::pareto_front).
+    ///
+    /// # Errors
+    ///
+    /// [`StudyError::NoDirections`] for no directions.
+    pub fn multi_objective(
+        name: impl Into<String>,
+        space: SearchSpace,
+        directions: impl IntoIterator<Item = Direction>,
+    ) -> Result<Self, StudyError> {
+        let directions: Vec<Direction> = directions.into_iter().collect();
+        let first = *directions.first().ok_or(StudyError::NoDirections)?;
+        let mut study = Self::new(name, space, first);
+        study.directions = directions;
+        Ok(study)
     }
 
     /// Sets the sampler.
     #[must_use]
     pub fn with_sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Arc::new(sampler);
+        self.memory = Memory::default();
+        self
+    }
+
+    /// Sets the pruner; without one no trial is given up early.
+    #[must_use]
+    pub fn with_pruner(mut self, pruner: impl Pruner + 'static) -> Self {
+        self.pruner = Arc::new(pruner);
         self
     }
 
@@ -99,6 +132,12 @@ impl Study {
     pub fn with_concurrency(mut self, trials: usize) -> Self {
         self.concurrency = trials.max(1);
         self
+    }
+
+    /// How many trials may run at a time.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// Its name.
@@ -170,41 +209,127 @@ impl Study {
         Ok(self)
     }
 
-    /// Starts the next trial.
+    /// Starts the next trial: the first of those [enqueued](Self::enqueue), or one that the sampler suggests.
     ///
     /// # Errors
     ///
     /// [`StudyError::TooManyRunning`] where the concurrency is used up, [`StudyError::Journal`] where the trial cannot be written down.
     pub fn ask(&mut self) -> Result<Trial, StudyError> {
         self.with_entry(|study, entry| {
-            let trial = study.next_trial()?;
-            if let Some(entry) = entry {
-                entry.create_trial(study, &trial)?;
+            let number = study.next_number();
+            let mut trial = study.next_trial(number)?;
+            trial.state = TrialState::Running;
+            match (study.trials.get_mut(number), entry) {
+                (Some(_), Some(entry)) => entry.start_trial(study, &trial)?,
+                (None, Some(entry)) => entry.create_trial(study, &trial)?,
+                _ => {}
             }
-            study.trials.push(trial.clone());
+            match study.trials.get_mut(number) {
+                Some(waiting) => *waiting = trial.clone(),
+                None => study.trials.push(trial.clone()),
+            }
             Ok(trial)
         })
     }
 
-    fn next_trial(&self) -> Result<Trial, StudyError> {
-        let number = self.trials.len();
-        let visible = (number + 1).saturating_sub(self.concurrency);
+    /// The number of the next trial to start: the first that waits, or a new one.
+    fn next_number(&mut self) -> usize {
+        while self
+            .trials
+            .get(self.started)
+            .is_some_and(|t| t.state != TrialState::Waiting)
+        {
+            self.started += 1;
+        }
+        self.started
+    }
+
+    fn next_trial(&self, number: usize) -> Result<Trial, StudyError> {
+        let visible = self.visible(number);
         if self.settled < visible {
             return Err(StudyError::TooManyRunning { oldest: self.settled });
         }
-        let context = Context {
-            space: &self.space,
-            directions: &self.directions,
-            trials: &self.trials[..visible],
+        let waiting = self.trials.get(number);
+        let given = waiting.map(|t| t.parameters.numbers());
+        let numbers = match given {
+            Some(given) if self.is_whole(given) => given.into(),
+            _ => {
+                let context = Context {
+                    space: &self.space,
+                    directions: &self.directions,
+                    trials: &self.trials[..visible],
+                    memory: &self.memory,
+                };
+                let mut numbers = self.sampler.suggest(&context, number);
+                for (number, given) in numbers.iter_mut().zip(given.into_iter().flatten()) {
+                    if !given.is_nan() {
+                        *number = *given;
+                    }
+                }
+                numbers
+            }
         };
-        let numbers = self.sampler.suggest(&context, number);
         Ok(Trial {
             number,
             parameters: Parameters::from_numbers(&self.space, numbers),
-            state: TrialState::Running,
+            state: TrialState::Waiting,
             values: Vec::new(),
             intermediate: Vec::new(),
+            constraints: Vec::new(),
             reason: None,
+        })
+    }
+
+    /// How many trials, from the first, trial `number` may depend on.
+    fn visible(&self, number: usize) -> usize {
+        (number + 1).saturating_sub(self.concurrency)
+    }
+
+    /// Whether every parameter whose condition holds has a number.
+    fn is_whole(&self, numbers: &[f64]) -> bool {
+        (0..numbers.len()).all(|k| !numbers[k].is_nan() || !self.space.is_active(k, numbers))
+    }
+
+    /// Lets the next trial that is asked for take these parameters, and gives its number. A study that has a trial of the same
+    /// parameters stays as it is, and that trial's number is given: what runs again after a crash may enqueue again.
+    ///
+    /// # Errors
+    ///
+    /// [`StudyError::Parameter`] for parameters of another space, [`StudyError::Journal`] where the trial cannot be written down.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use modelops_optimization::{Direction, Parameters, SearchSpace, Study};
+    ///
+    /// let space = SearchSpace::new().int("batch", 1..=256)?;
+    /// let in_use = Parameters::from_values(&space, [("batch", 32.into())])?;
+    /// let mut study = Study::new("batch", space, Direction::Maximize);
+    /// study.enqueue(&in_use)?;
+    /// assert_eq!(study.ask()?.parameters().int("batch")?, 32);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn enqueue(&mut self, parameters: &Parameters) -> Result<usize, StudyError> {
+        let values = parameters.iter();
+        let parameters = Parameters::from_values(&self.space, values)?;
+        self.with_entry(|study, entry| {
+            if let Some(same) = study.trials.iter().find(|t| t.parameters == parameters) {
+                return Ok(same.number);
+            }
+            let trial = Trial {
+                number: study.trials.len(),
+                parameters,
+                state: TrialState::Waiting,
+                values: Vec::new(),
+                intermediate: Vec::new(),
+                constraints: Vec::new(),
+                reason: None,
+            };
+            if let Some(entry) = entry {
+                entry.create_trial(study, &trial)?;
+            }
+            study.trials.push(trial);
+            Ok(study.trials.len() - 1)
         })
     }
 
@@ -218,27 +343,22 @@ impl Study {
         let outcome = outcome.into();
         self.with_entry(|study, entry| {
             let mut trial = study.running(number)?.clone();
-            match outcome {
-                Outcome::Complete(values) if values.len() != study.directions.len() => {
-                    let expected = study.directions.len();
-                    return Err(StudyError::WrongNumberOfValues {
-                        expected,
-                        found: values.len(),
-                    });
+            let (values, constraints) = match outcome {
+                Outcome::Interrupted => return Ok(()),
+                Outcome::Pruned => {
+                    trial.state = TrialState::Pruned;
+                    (Vec::new(), Vec::new())
                 }
-                Outcome::Complete(values) if values.iter().any(|v| v.is_nan()) => {
-                    trial.state = TrialState::Failed;
-                    trial.reason = Some("the value is NaN".to_owned());
-                }
-                Outcome::Complete(values) => {
-                    trial.state = TrialState::Complete;
-                    trial.values = values;
-                }
-                Outcome::Pruned => trial.state = TrialState::Pruned,
                 Outcome::Failed(reason) => {
                     trial.state = TrialState::Failed;
                     trial.reason = Some(reason);
+                    (Vec::new(), Vec::new())
                 }
+                Outcome::Complete(values) => (values, Vec::new()),
+                Outcome::Constrained { values, constraints } => (values, constraints),
+            };
+            if !trial.finished() {
+                study.complete(&mut trial, values, constraints)?;
             }
             if let Some(entry) = entry {
                 entry.finish_trial(&trial)?;
@@ -247,6 +367,27 @@ impl Study {
             study.settle();
             Ok(())
         })
+    }
+
+    fn complete(&self, trial: &mut Trial, values: Vec<f64>, constraints: Vec<f64>) -> Result<(), StudyError> {
+        let expected = self.directions.len();
+        if values.len() != expected {
+            return Err(StudyError::WrongNumberOfValues {
+                expected,
+                found: values.len(),
+            });
+        }
+        let broken = [("value", &values), ("constraint", &constraints)];
+        if let Some((what, _)) = broken.iter().find(|(_, list)| list.iter().any(|v| v.is_nan())) {
+            trial.state = TrialState::Failed;
+            trial.reason = Some(format!("the {what} is NaN"));
+            return Ok(());
+        }
+        trial.state = TrialState::Complete;
+        trial.values = values;
+        // A journal has no infinities inside attributes.
+        trial.constraints = constraints.iter().map(|c| c.clamp(f64::MIN, f64::MAX)).collect();
+        Ok(())
     }
 
     /// Records an intermediate value of a running trial, such as the loss after a number of steps.
@@ -265,9 +406,31 @@ impl Study {
         })
     }
 
+    /// Whether the pruner would give up the running trial `number`, after the value it reported last. A trial compares itself with
+    /// those that its suggestion could depend on, and with no others, so that the answer is the same for any number of workers.
+    ///
+    /// # Errors
+    ///
+    /// [`StudyError`] for a number that was not asked for or is finished.
+    pub fn should_prune(&self, number: usize) -> Result<bool, StudyError> {
+        Ok(self.prunes(number, &self.running(number)?.intermediate))
+    }
+
+    /// The pruner's answer for a trial with these intermediate values.
+    pub(crate) fn prunes(&self, number: usize, intermediate: &[(u64, f64)]) -> bool {
+        !intermediate.is_empty()
+            && self.pruner.should_prune(&PruningContext {
+                direction: self.directions[0],
+                trials: &self.trials[..self.visible(number).min(self.trials.len())],
+                number,
+                intermediate,
+            })
+    }
+
     fn running(&self, number: usize) -> Result<&Trial, StudyError> {
         match self.trials.get(number) {
             None => Err(StudyError::UnknownTrial { number }),
+            Some(trial) if trial.state == TrialState::Waiting => Err(StudyError::UnknownTrial { number }),
             Some(trial) if trial.finished() => Err(StudyError::AlreadyFinished { number }),
             Some(trial) => Ok(trial),
         }
@@ -314,20 +477,33 @@ impl Study {
         trials: usize,
         mut objective: impl FnMut(&Trial) -> T,
     ) -> Result<(), StudyError> {
-        let left: Vec<Trial> = self.trials.iter().filter(|t| !t.finished()).cloned().collect();
-        for trial in left {
+        for trial in self.left_behind() {
             self.tell(trial.number, objective(&trial))?;
         }
-        self.optimize(trials.saturating_sub(self.trials.len()), objective)
+        self.optimize(trials.saturating_sub(self.started()), objective)
     }
 
-    /// The complete trial with the best (first) value, the earliest of equals.
+    /// Trials that run without anybody of this process running them.
+    pub(crate) fn left_behind(&self) -> Vec<Trial> {
+        let running = self.trials.iter().filter(|t| t.state == TrialState::Running);
+        running.cloned().collect()
+    }
+
+    /// How many trials were started, whatever became of them.
+    pub(crate) fn started(&self) -> usize {
+        let waiting = self.trials[self.started.min(self.trials.len())..]
+            .iter()
+            .filter(|t| t.state == TrialState::Waiting);
+        self.trials.len() - waiting.count()
+    }
+
+    /// The complete trial with the best (first) value among those whose constraints hold, the earliest of equals.
     #[must_use]
     pub fn best_trial(&self) -> Option<&Trial> {
         let direction = self.directions[0];
         self.trials
             .iter()
-            .filter(|t| t.state == TrialState::Complete)
+            .filter(|t| t.state == TrialState::Complete && t.is_feasible())
             .reduce(|best, trial| match (trial.value(), best.value()) {
                 (Some(a), Some(b)) if direction.is_better(a, b) => trial,
                 _ => best,

@@ -49,6 +49,7 @@ impl Study {
             (TrialState::Pruned, "pruned"),
             (TrialState::Failed, "failed"),
             (TrialState::Running, "running"),
+            (TrialState::Waiting, "waiting"),
         ] {
             let trials = count(state);
             if trials > 0 {
@@ -76,6 +77,7 @@ impl Study {
             TrialState::Pruned => "pruned",
             TrialState::Failed => "failed",
             TrialState::Running => "running",
+            TrialState::Waiting => "waiting",
         };
         let mut cells = vec![trial.number.to_string(), state.to_owned()];
         let value = |k: usize| {
@@ -96,8 +98,11 @@ impl Study {
     }
 }
 
-/// Better values first, trials without one last, equals by number.
+/// Feasible trials first, better values first, trials without one last, equals by number.
 fn rank(direction: Direction, a: &Trial, b: &Trial) -> std::cmp::Ordering {
+    if a.is_feasible() != b.is_feasible() {
+        return b.is_feasible().cmp(&a.is_feasible());
+    }
     let by_value = match (a.value(), b.value()) {
         (Some(x), Some(y)) if direction == Direction::Minimize => x.total_cmp(&y),
         (Some(x), Some(y)) => y.total_cmp(&x),

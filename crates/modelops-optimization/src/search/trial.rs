@@ -8,10 +8,19 @@ use super::parameters::Parameters;
 pub enum Outcome {
     /// It has a value for each direction of the study. A NaN makes it a failure.
     Complete(Vec<f64>),
+    /// It has values and was measured under constraints, each of which holds where its number is at most 0. A NaN makes it a failure.
+    Constrained {
+        /// A value for each direction of the study.
+        values: Vec<f64>,
+        /// By how much each constraint is broken.
+        constraints: Vec<f64>,
+    },
     /// It was given up early.
     Pruned,
     /// It broke, for this reason.
     Failed(String),
+    /// It was stopped from outside and says nothing: it stays as it is, and [`Study::run`](crate::Study::run) begins with it next time.
+    Interrupted,
 }
 
 impl From<f64> for Outcome {
@@ -36,6 +45,8 @@ impl<T: Into<Outcome>, E: std::fmt::Display> From<Result<T, E>> for Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrialState {
+    /// Enqueued, and not yet asked for.
+    Waiting,
     /// Asked for and not yet told.
     Running,
     /// It has its values.
@@ -54,6 +65,7 @@ pub struct Trial {
     pub(crate) state: TrialState,
     pub(crate) values: Vec<f64>,
     pub(crate) intermediate: Vec<(u64, f64)>,
+    pub(crate) constraints: Vec<f64>,
     pub(crate) reason: Option<String>,
 }
 
@@ -100,15 +112,32 @@ impl Trial {
         self.reason.as_deref()
     }
 
+    /// The constraints that it was measured under; each holds where its number is at most 0.
+    #[must_use]
+    pub fn constraints(&self) -> &[f64] {
+        &self.constraints
+    }
+
+    /// Whether all its constraints hold.
+    #[must_use]
+    pub fn is_feasible(&self) -> bool {
+        self.constraints.iter().all(|c| *c <= 0.0)
+    }
+
     /// Keeps an intermediate value, in the order of the steps; a step reported twice keeps its last value.
     pub(crate) fn note(&mut self, step: u64, value: f64) {
-        match self.intermediate.binary_search_by_key(&step, |(s, _)| *s) {
-            Ok(at) => self.intermediate[at].1 = value,
-            Err(at) => self.intermediate.insert(at, (step, value)),
-        }
+        note(&mut self.intermediate, step, value);
     }
 
     pub(crate) fn finished(&self) -> bool {
-        self.state != TrialState::Running
+        !matches!(self.state, TrialState::Running | TrialState::Waiting)
+    }
+}
+
+/// Puts a value at its step into a list in the order of the steps.
+pub(crate) fn note(values: &mut Vec<(u64, f64)>, step: u64, value: f64) {
+    match values.binary_search_by_key(&step, |(s, _)| *s) {
+        Ok(at) => values[at].1 = value,
+        Err(at) => values.insert(at, (step, value)),
     }
 }

@@ -5,6 +5,8 @@ mod data;
 mod errors;
 mod journal;
 mod properties;
+mod pruners;
 mod reference;
 mod search;
 mod suites;
+mod workers;
