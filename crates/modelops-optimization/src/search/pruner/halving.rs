@@ -45,10 +45,10 @@ impl Pruner for SuccessiveHalvingPruner {
 ///
 /// It hedges against losses that cross: where early values mislead, the later brackets still find the best.
 ///
-/// **Method**: bracket s of S + 1, with S = ⌊log_η(max / min)⌋, has its first rung at step min ηˢ. Trials go to the brackets in
+/// **Method**: bracket s of S + 1, with S = ⌊ln(max / min) / ln η⌋, has its first rung at step min ηˢ. Trials go to the brackets in
 /// proportion to the trials each bracket would start, by a hash of their number, and compete within their bracket.
 ///
-/// **References**: L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh and A. Talwalkar, Hyperband: a novel bandit-based approach to
+/// **References**: L. Li, K. Jamieson, G. De Salvo, A. Rostamizadeh and A. Talwalkar, Hyperband: a novel bandit-based approach to
 /// hyperparameter optimization, 2018, JMLR 18.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HyperbandPruner {

@@ -86,7 +86,7 @@ pub(crate) fn value_at(intermediate: &[(u64, f64)], step: u64) -> Option<f64> {
 }
 
 /// The complete trials.
-pub(crate) fn complete<'a>(trials: &'a [Trial]) -> impl Iterator<Item = &'a Trial> {
+pub(crate) fn complete(trials: &[Trial]) -> impl Iterator<Item = &Trial> {
     trials.iter().filter(|t| t.state == TrialState::Complete)
 }
 
