@@ -153,11 +153,18 @@ pub(crate) fn of_workload(fleet: &Fleet, workload: &Workload) -> Bound {
 
 /// The most value of divisible items within `capacity`, rounded down.
 fn fractional(mut items: Vec<(Item, u64)>, capacity: u64) -> u64 {
+    let mut left = u128::from(capacity);
+    let mut value = 0_u128;
+    // What weighs nothing has no density, and would make the order below none.
+    items.retain(|(item, copies)| {
+        if item.weight == 0 {
+            value += u128::from(item.value) * u128::from(*copies);
+        }
+        item.weight > 0
+    });
     items.sort_unstable_by(|(a, _), (b, _)| {
         (u128::from(b.value) * u128::from(a.weight)).cmp(&(u128::from(a.value) * u128::from(b.weight)))
     });
-    let mut left = u128::from(capacity);
-    let mut value = 0_u128;
     for (item, copies) in items {
         let (each, copies) = (u128::from(item.weight), u128::from(copies));
         if each * copies <= left {

@@ -90,6 +90,16 @@ pub enum WorkloadError {
         /// The limit.
         limit: usize,
     },
+    /// A request has more constraints than a reason can tell apart.
+    #[error("request `{name}` has {constraints} constraints, the limit is {limit}")]
+    TooManyConstraints {
+        /// The request.
+        name: String,
+        /// How many it has.
+        constraints: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A model of a catalogue has no variant.
     #[error("model `{name}` has no variant")]
     NoVariants {

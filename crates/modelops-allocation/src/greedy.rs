@@ -1,10 +1,10 @@
 //! Placement of a batch by one rule after the other.
 
+use crate::batch;
 use crate::bound;
 use crate::catalogue::Catalogue;
 use crate::fleet::Fleet;
 use crate::plan::{Binding, Plan, Rejected};
-use crate::reject::Rejection;
 use crate::scheduler::Scheduler;
 use crate::score::Score;
 use crate::space::Space;
@@ -99,7 +99,8 @@ impl<S: Score> Greedy<S> {
 
     /// Places a batch: every replica is bound once or rejected with its reason.
     ///
-    /// A gang is placed entirely or rejected entirely. After the plan no rejected single replica fits as it stands.
+    /// A gang is placed entirely or rejected entirely; one that wants to be together with itself is tried in every domain. After
+    /// the plan no rejected single replica fits as it stands.
     ///
     /// **Complexity**: O(replicas · distinct node states).
     #[must_use]
@@ -108,15 +109,17 @@ impl<S: Score> Greedy<S> {
         let requests = workload.requests();
         let mut bindings = Vec::new();
         let mut rejected = Vec::new();
-        for index in order(self.order, scheduler.ledger().space(), requests) {
-            place_all(
+        let order = order(self.order, scheduler.ledger().space(), requests);
+        for index in &order {
+            batch::place_all(
                 &mut scheduler,
-                index,
-                &requests[index],
+                *index,
+                &requests[*index],
                 &mut bindings,
                 &mut rejected,
             );
         }
+        batch::retry_company(&mut scheduler, &order, requests, &mut bindings, &mut rejected);
         rejected.sort_by_key(|entry: &Rejected| (entry.request, entry.replica));
         Plan::new(
             fleet,
@@ -197,8 +200,9 @@ pub(crate) fn place_first<S: Score>(
 ) {
     let mut last = None;
     for variant in &wanted.variants {
-        match scheduler.place(&requests[*variant]) {
-            Ok(placed) => {
+        let party = scheduler.ledger_mut().party(&requests[*variant]);
+        match scheduler.bind_best(party, |_| true) {
+            Some(placed) => {
                 bindings.push(Binding {
                     request: *variant,
                     replica: wanted.replica,
@@ -207,81 +211,22 @@ pub(crate) fn place_first<S: Score>(
                 });
                 return;
             }
-            Err(reason) => last = Some((*variant, reason)),
+            None => {
+                last = Some(*variant);
+                scheduler.ledger_mut().forget(party);
+            }
         }
     }
-    if let Some((request, reason)) = last {
+    if let Some(request) = last
+        && let Some(answer) = scheduler.why_not(&requests[request])
+    {
         rejected.push(Rejected {
             request,
             replica: wanted.replica,
-            reason,
+            reason: answer.reason,
+            change: answer.change,
         });
     }
-}
-
-/// Binds the replicas of one request.
-fn place_all<S: Score>(
-    scheduler: &mut Scheduler<S>,
-    index: usize,
-    request: &Request,
-    bindings: &mut Vec<Binding>,
-    rejected: &mut Vec<Rejected>,
-) {
-    let start = bindings.len();
-    let mark = scheduler.ledger_mut().mark();
-    let mut on_node = std::collections::HashMap::new();
-    for replica in 0..request.replicas() {
-        let demand = scheduler.ledger_mut().demand_id(request);
-        let found = {
-            let most = request.max_per_node().unwrap_or(u32::MAX);
-            let count = |node: u32| on_node.get(&node).copied().unwrap_or(0_u32);
-            scheduler.find(demand, &|node| count(node) < most)
-        };
-        if let Some((node, devices)) = found {
-            scheduler.ledger_mut().bind_unchecked(demand, node, devices);
-            *on_node.entry(node).or_insert(0) += 1;
-            bindings.push(Binding {
-                request: index,
-                replica,
-                node: node as usize,
-                devices: crate::ledger::devices_of(devices),
-            });
-            continue;
-        }
-        let reason = if scheduler.ledger().fits(request) {
-            Rejection::MaxPerNode {
-                most: request.max_per_node().unwrap_or(u32::MAX),
-            }
-        } else {
-            scheduler.why_not(request)
-        };
-        if request.gang() {
-            bindings.truncate(start);
-            scheduler
-                .ledger_mut()
-                .rollback(mark)
-                .expect("the mark was made above");
-            let blocker = Box::new(reason);
-            rejected.extend((0..request.replicas()).map(|r| Rejected {
-                request: index,
-                replica: r,
-                reason: Rejection::GangIncomplete {
-                    placed: replica,
-                    wanted: request.replicas(),
-                    blocker: blocker.clone(),
-                },
-            }));
-            return;
-        }
-        // Nothing is released meanwhile, so what did not fit once does not fit for the rest either.
-        rejected.extend((replica..request.replicas()).map(|r| Rejected {
-            request: index,
-            replica: r,
-            reason: reason.clone(),
-        }));
-        break;
-    }
-    scheduler.ledger_mut().commit(mark);
 }
 
 /// The order in which the requests are placed.
@@ -299,7 +244,11 @@ fn order(order: Order, space: &Space, requests: &[Request]) -> Vec<usize> {
             Order::ByDensity => {
                 let density =
                     |i: usize, other: usize| u128::from(requests[i].value()) * u128::from(size[other]);
-                density(*b, *a).cmp(&density(*a, *b))
+                // What has no size has no density: it comes first.
+                let sized = |i: usize| size[i] > 0;
+                sized(*a)
+                    .cmp(&sized(*b))
+                    .then_with(|| density(*b, *a).cmp(&density(*a, *b)))
             }
         })
     });

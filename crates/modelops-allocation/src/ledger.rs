@@ -9,6 +9,7 @@ use crate::error::LedgerError;
 use crate::fleet::Fleet;
 use crate::kernel::fit;
 use crate::kernel::states::States;
+use crate::parties::Parties;
 use crate::space::{Demand, Space};
 use crate::workload::Request;
 
@@ -23,10 +24,10 @@ pub struct Mark {
     depth: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Held {
     node: u32,
-    demand: u32,
+    party: u32,
     devices: u64,
 }
 
@@ -64,6 +65,7 @@ pub struct Ledger {
     ranks: Arc<[u32]>,
     demands: Vec<Arc<Demand>>,
     demand_ids: HashMap<Arc<Demand>, u32, FxBuildHasher>,
+    parties: Parties,
     /// A hash map keyed by ticket: a service that runs for a year releases nearly all of them.
     held: HashMap<u64, Held, FxBuildHasher>,
     next_ticket: u64,
@@ -94,6 +96,7 @@ impl Ledger {
             ranks,
             demands: Vec::new(),
             demand_ids: HashMap::default(),
+            parties: Parties::default(),
             held: HashMap::default(),
             next_ticket: 0,
             journal: Vec::new(),
@@ -105,7 +108,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] where there is no such node, the devices are not as many, not of an accepted kind or named twice,
-    /// or something is short; the ledger is unchanged then.
+    /// or something is short; the ledger is unchanged then. [`crate::Constraint`]s are not checked here, so that a cluster can be
+    /// mirrored whatever state it is in.
     pub fn bind(&mut self, request: &Request, node: usize, devices: &[usize]) -> Result<Ticket, LedgerError> {
         if node >= self.state_of.len() {
             return Err(LedgerError::UnknownNode {
@@ -113,8 +117,7 @@ impl Ledger {
                 nodes: self.state_of.len(),
             });
         }
-        let demand = self.demand_id(request);
-        let shape = Arc::clone(&self.demands[demand as usize]);
+        let shape = self.space.demand(request);
         let row = self.row(node);
         let kinds = &self.space.classes[row[0] as usize].kinds;
         let mut mask = 0_u64;
@@ -127,11 +130,11 @@ impl Ledger {
         if mask.count_ones() != shape.count || mask & !shape.allowed[row[0] as usize] != 0 {
             return Err(LedgerError::DeviceMismatch { node });
         }
-        if let Some((resource, requested)) = &shape.missing {
+        if let Some(missing) = shape.missing.first() {
             return Err(LedgerError::Insufficient {
                 node,
-                resource: resource.clone(),
-                requested: *requested,
+                resource: missing.resource.clone(),
+                requested: missing.amount,
                 free: 0,
             });
         }
@@ -157,7 +160,8 @@ impl Ledger {
                 }
             }
         }
-        Ok(self.bind_unchecked(demand, node as u32, mask))
+        let party = self.party(request);
+        Ok(self.bind_unchecked(party, node as u32, mask))
     }
 
     /// Gives back what the ticket holds.
@@ -169,10 +173,11 @@ impl Ledger {
             .held
             .remove(&ticket.0)
             .ok_or(LedgerError::UnknownTicket { ticket: ticket.0 })?;
-        self.move_node(&held, fit::give);
+        self.give(held);
         if self.marks > 0 {
             self.journal.push(Operation::Released(ticket.0, held));
         }
+        self.parties.settle(held.party, self.marks == 0);
         Ok(())
     }
 
@@ -181,7 +186,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::bind`] and [`Ledger::release`]; the ledger is unchanged then.
     pub fn resize(&mut self, ticket: Ticket, request: &Request) -> Result<Ticket, LedgerError> {
-        let Some(held) = self.held.get(&ticket.0).cloned() else {
+        let Some(held) = self.held.get(&ticket.0).copied() else {
             return Err(LedgerError::UnknownTicket { ticket: ticket.0 });
         };
         let mark = self.mark();
@@ -206,6 +211,22 @@ impl Ledger {
             .map(|held| (held.node as usize, devices_of(held.devices)))
     }
 
+    /// The request of what a ticket holds.
+    #[must_use]
+    pub fn request(&self, ticket: Ticket) -> Option<&Request> {
+        self.held
+            .get(&ticket.0)
+            .map(|held| self.parties.request(held.party))
+    }
+
+    /// Every ticket that is bound, in the order of binding.
+    #[must_use]
+    pub fn tickets(&self) -> Vec<Ticket> {
+        let mut tickets: Vec<Ticket> = self.held.keys().map(|number| Ticket(*number)).collect();
+        tickets.sort_unstable();
+        tickets
+    }
+
     /// How many replicas are bound.
     #[must_use]
     pub fn bound(&self) -> usize {
@@ -227,6 +248,7 @@ impl Ledger {
         self.marks = self.marks.min(mark.depth.saturating_sub(1));
         if self.marks == 0 {
             self.journal.clear();
+            self.parties.sweep();
         }
     }
 
@@ -246,17 +268,21 @@ impl Ledger {
             match self.journal.pop() {
                 Some(Operation::Bound(ticket)) => {
                     if let Some(held) = self.held.remove(&ticket) {
-                        self.move_node(&held, fit::give);
+                        self.give(held);
+                        self.parties.settle(held.party, false);
                     }
                 }
                 Some(Operation::Released(ticket, held)) => {
-                    self.move_node(&held, fit::take);
+                    self.take(held);
                     self.held.insert(ticket, held);
                 }
                 None => break,
             }
         }
         self.marks = mark.depth - 1;
+        if self.marks == 0 {
+            self.parties.sweep();
+        }
         Ok(())
     }
 
@@ -347,13 +373,52 @@ impl Ledger {
         id
     }
 
-    pub(crate) fn bind_unchecked(&mut self, demand: u32, node: u32, devices: u64) -> Ticket {
-        let held = Held {
-            node,
-            demand,
-            devices,
-        };
-        self.move_node(&held, fit::take);
+    /// The number of a request among those that hold or may hold something; see [`Parties`].
+    pub(crate) fn party(&mut self, request: &Request) -> u32 {
+        if let Some(party) = self.parties.find(request) {
+            return party;
+        }
+        let demand = self.demand_id(request);
+        self.parties.enter(request, demand)
+    }
+
+    /// Forgets a party that holds nothing.
+    pub(crate) fn forget(&mut self, party: u32) {
+        self.parties.settle(party, self.marks == 0);
+    }
+
+    /// Keeps a party however little it holds.
+    pub(crate) fn pin(&mut self, party: u32) {
+        self.parties.pin(party);
+    }
+
+    /// What a party needs.
+    pub(crate) fn demand_of(&self, party: u32) -> u32 {
+        self.parties.demand(party)
+    }
+
+    pub(crate) fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    /// Where a ticket is bound, for kernels: the node, its devices and the party.
+    pub(crate) fn place_of(&self, ticket: Ticket) -> Option<(u32, u64, u32)> {
+        let held = self.held.get(&ticket.0)?;
+        Some((held.node, held.devices, held.party))
+    }
+
+    /// What is bound on each node, in the order of binding.
+    pub(crate) fn residents(&self) -> Vec<Vec<Ticket>> {
+        let mut residents = vec![Vec::new(); self.state_of.len()];
+        for ticket in self.tickets() {
+            residents[self.held[&ticket.0].node as usize].push(ticket);
+        }
+        residents
+    }
+
+    pub(crate) fn bind_unchecked(&mut self, party: u32, node: u32, devices: u64) -> Ticket {
+        let held = Held { node, party, devices };
+        self.take(held);
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.held.insert(ticket, held);
@@ -363,7 +428,17 @@ impl Ledger {
         Ticket(ticket)
     }
 
-    fn move_node(&mut self, held: &Held, change: fn(&Space, &mut [u64], &Demand, u64)) {
+    fn take(&mut self, held: Held) {
+        self.parties.add(held.party, held.node);
+        self.move_node(held, fit::take);
+    }
+
+    fn give(&mut self, held: Held) {
+        self.parties.remove(held.party, held.node);
+        self.move_node(held, fit::give);
+    }
+
+    fn move_node(&mut self, held: Held, change: fn(&Space, &mut [u64], &Demand, u64)) {
         let node = held.node as usize;
         let old = self.state_of[node];
         let mut row = [0_u64; 32];
@@ -378,7 +453,7 @@ impl Ledger {
         change(
             &self.space,
             row,
-            &self.demands[held.demand as usize],
+            &self.demands[self.parties.demand(held.party) as usize],
             held.devices,
         );
         // Entering first: a state that is left and entered in one step keeps its slot.

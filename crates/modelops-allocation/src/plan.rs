@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bound::Bound;
+use crate::explain::Change;
 use crate::fleet::Fleet;
 use crate::reject::Rejection;
 use crate::workload::Workload;
@@ -29,6 +30,8 @@ pub struct Rejected {
     pub replica: u32,
     /// Why.
     pub reason: Rejection,
+    /// The smallest change after which this replica would have fitted when it was rejected; `None` where there is none.
+    pub change: Option<Change>,
 }
 
 /// A complete answer: every replica is bound once or rejected with a reason, and the value is at most the bound.
@@ -116,9 +119,15 @@ impl Plan {
 
     /// Equal reasons together: the request, how many of its replicas, why.
     pub fn rejected_by_reason(&self) -> impl Iterator<Item = (&str, usize, &Rejection)> {
+        self.groups()
+            .map(|(rejected, count)| (self.request_name(rejected.request), count, &rejected.reason))
+    }
+
+    /// The first of each run of equal reasons, and how many there are.
+    fn groups(&self) -> impl Iterator<Item = (&Rejected, usize)> {
         self.rejected
             .chunk_by(|a, b| a.request == b.request && a.reason == b.reason)
-            .map(|group| (self.request_name(group[0].request), group.len(), &group[0].reason))
+            .map(|group| (&group[0], group.len()))
     }
 }
 
@@ -178,8 +187,17 @@ impl fmt::Display for Plan {
             self.bound.value(),
             100.0 * self.gap()
         )?;
-        for (name, count, reason) in self.rejected_by_reason() {
+        for (rejected, count) in self.groups() {
+            let name = self.request_name(rejected.request);
+            let reason = &rejected.reason;
             writeln!(f, "left out {name} x{count}: {reason} [{}]", reason.token())?;
+            if let Some(change) = &rejected.change {
+                writeln!(
+                    f,
+                    "    would fit on {} with {change}",
+                    self.node_name(change.node)
+                )?;
+            }
         }
         Ok(())
     }

@@ -2,9 +2,37 @@
 
 use std::fmt;
 
-use crate::kernel::fit;
-use crate::ledger::Ledger;
-use crate::space::Demand;
+use crate::constraint::Constraint;
+
+/// A rule about places that rejects a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blocker {
+    /// The node has its maximum of replicas of the request.
+    MaxPerNode {
+        /// The most replicas on one node.
+        most: u32,
+    },
+    /// A constraint of the request.
+    Constraint(Constraint),
+    /// A request that is bound wants to be apart from this one.
+    KeptApart {
+        /// The name of that request.
+        by: String,
+        /// The label that makes its domains.
+        domain: String,
+    },
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxPerNode { most } => write!(f, "at most {most} on one node"),
+            Self::Constraint(constraint) => constraint.fmt(f),
+            Self::KeptApart { by, domain } => write!(f, "kept apart by {by} by {domain}"),
+        }
+    }
+}
 
 /// Why a replica was not placed.
 ///
@@ -65,6 +93,11 @@ pub enum Rejection {
         /// The most replicas on one node.
         most: u32,
     },
+    /// It would fit, but wherever it does one of these rules forbids it; none of them is superfluous.
+    AffinityConflict {
+        /// The rules.
+        blockers: Vec<Blocker>,
+    },
     /// A gang of which not every replica could be placed, so that none was.
     GangIncomplete {
         /// How many would have fitted.
@@ -96,6 +129,7 @@ impl Rejection {
             Self::Fragmented { .. } => "Fragmented",
             Self::Scattered { .. } => "Scattered",
             Self::MaxPerNode { .. } => "MaxPerNode",
+            Self::AffinityConflict { .. } => "AffinityConflict",
             Self::GangIncomplete { .. } => "GangIncomplete",
             Self::OutOfBudget { .. } => "OutOfBudget",
         }
@@ -147,6 +181,13 @@ impl fmt::Display for Rejection {
             Self::MaxPerNode { most } => {
                 write!(f, "every node where it fits has its {most} replicas already")
             }
+            Self::AffinityConflict { blockers } => {
+                write!(f, "it would fit, but never within ")?;
+                for (i, blocker) in blockers.iter().enumerate() {
+                    write!(f, "{}{blocker}", if i > 0 { " and " } else { "" })?;
+                }
+                Ok(())
+            }
             Self::GangIncomplete {
                 placed,
                 wanted,
@@ -162,181 +203,3 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
-
-/// One need of a demand that a node may or may not meet.
-struct Need {
-    name: String,
-    requested: u64,
-}
-
-/// Which needs each place meets, and how far the best place goes.
-struct Survey {
-    needs: Vec<Need>,
-    /// Bit i: need i is met.
-    met: Vec<u128>,
-    largest: Vec<u64>,
-    total: Vec<u128>,
-}
-
-/// The smallest true reason why `demand` fits on no node; meaningless where it fits.
-pub(crate) fn explain(ledger: &Ledger, demand: &Demand) -> Rejection {
-    let space = ledger.space();
-    if space.classes.is_empty() {
-        return Rejection::NoNodes;
-    }
-    if demand.count > 0 && demand.allowed.iter().all(|mask| *mask == 0) {
-        return Rejection::NoMatchingDevice {
-            kinds: demand.kinds.clone(),
-        };
-    }
-    if let Some((resource, requested)) = &demand.missing {
-        return Rejection::ExceedsEveryNode {
-            resource: resource.clone(),
-            requested: *requested,
-            largest: 0,
-        };
-    }
-    let empty = survey(
-        ledger,
-        demand,
-        space.classes.iter().map(|class| (&class.full[..], class.nodes)),
-    );
-    if let Some(blocked) = empty.single() {
-        let need = &empty.needs[blocked];
-        return Rejection::ExceedsEveryNode {
-            resource: need.name.clone(),
-            requested: need.requested,
-            largest: empty.largest[blocked],
-        };
-    }
-    if let Some(resources) = empty.together() {
-        return Rejection::ExceedsTogether { resources };
-    }
-    let states = ledger.states();
-    let rows = states
-        .live()
-        .map(|state| (states.row(state), u64::from(states.members(state))));
-    let now = survey(ledger, demand, rows);
-    if let Some(blocked) = now.single() {
-        let need = &now.needs[blocked];
-        let (resource, requested) = (need.name.clone(), need.requested);
-        let largest_free = now.largest[blocked];
-        let total_free = u64::try_from(now.total[blocked]).unwrap_or(u64::MAX);
-        return if total_free < requested {
-            Rejection::Insufficient {
-                resource,
-                requested,
-                largest_free,
-                total_free,
-            }
-        } else {
-            Rejection::Fragmented {
-                resource,
-                requested,
-                largest_free,
-                total_free,
-            }
-        };
-    }
-    Rejection::Scattered {
-        resources: now.together().unwrap_or_default(),
-    }
-}
-
-/// The needs: every node resource, every resource on one device, and enough devices that have all of those.
-fn survey<'a>(ledger: &Ledger, demand: &Demand, rows: impl Iterator<Item = (&'a [u64], u64)>) -> Survey {
-    let space = ledger.space();
-    let mut needs: Vec<Need> = Vec::new();
-    let mut at_node = Vec::new();
-    for (i, name) in space.node_resources.iter().enumerate() {
-        if demand.node[i] > 0 {
-            at_node.push(i);
-            needs.push(Need {
-                name: name.clone(),
-                requested: demand.node[i],
-            });
-        }
-    }
-    let mut at_device = Vec::new();
-    if demand.count > 0 {
-        for (i, name) in space.device_resources.iter().enumerate() {
-            if demand.device[i] > 0 {
-                at_device.push(i);
-                needs.push(Need {
-                    name: name.clone(),
-                    requested: demand.device[i],
-                });
-            }
-        }
-        needs.push(Need {
-            name: "devices".to_owned(),
-            requested: u64::from(demand.count),
-        });
-    }
-    let mut survey = Survey {
-        met: Vec::new(),
-        largest: vec![0; needs.len()],
-        total: vec![0; needs.len()],
-        needs,
-    };
-    let width = space.device_dims();
-    for (row, times) in rows {
-        let mut met = 0_u128;
-        let mut note = |need: usize, best: u64, sum: u128, requested: u64| {
-            survey.largest[need] = survey.largest[need].max(best);
-            survey.total[need] += sum * u128::from(times);
-            met |= u128::from(best >= requested) << need;
-        };
-        for (need, i) in at_node.iter().enumerate() {
-            note(need, row[1 + i], u128::from(row[1 + i]), demand.node[*i]);
-        }
-        if demand.count > 0 {
-            let allowed = demand.allowed[row[0] as usize];
-            let cells = row[1 + space.node_dims()..space.devices_end].chunks_exact(width);
-            for (k, i) in at_device.iter().enumerate() {
-                let (mut best, mut sum) = (0, 0_u128);
-                for (device, cell) in cells.clone().enumerate() {
-                    if allowed >> device & 1 == 1 {
-                        best = best.max(cell[*i]);
-                        sum += u128::from(cell[*i]);
-                    }
-                }
-                note(at_node.len() + k, best, sum, demand.device[*i]);
-            }
-            let fitting = u64::from(fit::fitting(space, row, demand).count_ones());
-            note(
-                at_node.len() + at_device.len(),
-                fitting,
-                u128::from(fitting),
-                u64::from(demand.count),
-            );
-        }
-        survey.met.push(met);
-    }
-    survey
-}
-
-impl Survey {
-    /// The first need that no place meets.
-    fn single(&self) -> Option<usize> {
-        let somewhere = self.met.iter().fold(0_u128, |all, met| all | met);
-        (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0)
-    }
-
-    /// Needs that no place meets together, none of them superfluous; `None` where some place meets all.
-    fn together(&self) -> Option<Vec<String>> {
-        let mut blocked = (1_u128 << self.needs.len()) - 1;
-        let clash = |set: u128| self.met.iter().all(|met| met & set != set);
-        if !clash(blocked) {
-            return None;
-        }
-        for need in 0..self.needs.len() {
-            let without = blocked & !(1 << need);
-            if clash(without) {
-                blocked = without;
-            }
-        }
-        let names = (0..self.needs.len()).filter(|need| blocked >> need & 1 == 1);
-        Some(names.map(|need| self.needs[need].name.clone()).collect())
-    }
-}

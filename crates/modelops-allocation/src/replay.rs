@@ -75,14 +75,15 @@ impl Replay {
         requests: &[Request],
         events: &[Event],
     ) -> Self {
-        let demands: Vec<u32> = requests
-            .iter()
-            .map(|r| scheduler.ledger_mut().demand_id(r))
-            .collect();
-        let shares: Vec<u64> = demands
-            .iter()
-            .map(|d| scheduler.ledger().demand(*d).total_share())
-            .collect();
+        let ledger = scheduler.ledger_mut();
+        let mut parties = Vec::with_capacity(requests.len());
+        let mut shares = Vec::with_capacity(requests.len());
+        for request in requests {
+            let party = ledger.party(request);
+            ledger.pin(party);
+            parties.push(party);
+            shares.push(ledger.demand(ledger.demand_of(party)).total_share());
+        }
         let departing: bool = events.iter().any(|event| matches!(event, Event::Depart { .. }));
         let mut present: HashMap<u64, (usize, Option<Ticket>)> = HashMap::new();
         let mut now = LoadPoint {
@@ -95,12 +96,8 @@ impl Replay {
             match *event {
                 Event::Arrive { request, id } if request < requests.len() => {
                     now.arrived += shares[request];
-                    let found = scheduler.find(demands[request], &|_| true);
-                    let ticket = found.map(|(node, devices)| {
-                        scheduler
-                            .ledger_mut()
-                            .bind_unchecked(demands[request], node, devices)
-                    });
+                    let found = scheduler.bind_best(parties[request], |_| true);
+                    let ticket = found.map(|placement| placement.ticket);
                     if ticket.is_some() {
                         now.allocated += shares[request];
                         placed += 1;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::explain::{Explanation, Gauges};
 use crate::fleet::Fleet;
 use crate::greedy::{Greedy, TieBreak};
 use crate::kernel::fit;
 use crate::ledger::{Ledger, Ticket, devices_of};
-use crate::reject::{self, Rejection};
+use crate::reject::Rejection;
 use crate::score::{NodeView, Score, Trial};
 use crate::space::{Demand, Space};
+use crate::topology;
 use crate::workload::Request;
 
 /// Where one replica went.
@@ -51,6 +53,7 @@ pub struct Scheduler<S> {
     memos: Vec<Vec<Memo>>,
     standings: Vec<(u32, i64)>,
     chance: Option<Xoshiro256PlusPlus>,
+    gauges: Gauges,
 }
 
 /// What is known of one demand on one state, valid while the epoch is the state's.
@@ -84,26 +87,53 @@ impl<S: Score> Scheduler<S> {
             memos: Vec::new(),
             standings: Vec::new(),
             chance,
+            gauges: Gauges::default(),
         }
     }
 
     /// Places one replica of `request`, whatever its `replicas` say, and binds it.
     ///
     /// # Errors
-    /// A [`Rejection`] where it fits nowhere; nothing has changed then.
+    /// A [`Rejection`] where it fits nowhere or its constraints forbid it; nothing has changed then.
     pub fn place(&mut self, request: &Request) -> Result<Placement, Rejection> {
-        let demand = self.ledger.demand_id(request);
-        match self.find(demand, &|_| true) {
-            Some((node, devices)) => {
-                let ticket = self.ledger.bind_unchecked(demand, node, devices);
-                Ok(Placement {
-                    ticket,
-                    node: node as usize,
-                    devices: devices_of(devices),
-                })
+        let party = self.ledger.party(request);
+        match self.bind_best(party, |_| true) {
+            Some(placement) => Ok(placement),
+            None => {
+                let reason = self
+                    .explain(party)
+                    .map_or(Rejection::NoNodes, |answer| answer.reason);
+                self.ledger.forget(party);
+                Err(reason)
             }
-            None => Err(self.why_not(request)),
         }
+    }
+
+    /// Binds one replica of a party to its best place among the nodes that `eligible` and the constraints let through.
+    pub(crate) fn bind_best(&mut self, party: u32, eligible: impl Fn(u32) -> bool) -> Option<Placement> {
+        let demand = self.ledger.demand_of(party);
+        let request = self.ledger.parties().request(party);
+        let found = if topology::unruled(&self.ledger, request) {
+            self.find(demand, &eligible)
+        } else {
+            let verdicts = topology::verdicts(&self.ledger, request);
+            let allowed = |node: u32| verdicts.iter().all(|verdict| verdict.allowed[node as usize]);
+            self.find(demand, &|node| eligible(node) && allowed(node))
+        };
+        let (node, devices) = found?;
+        let ticket = self.ledger.bind_unchecked(party, node, devices);
+        Some(Placement {
+            ticket,
+            node: node as usize,
+            devices: devices_of(devices),
+        })
+    }
+
+    /// Why one more replica of a party fits nowhere; `None` where it does.
+    pub(crate) fn explain(&mut self, party: u32) -> Option<Explanation> {
+        let request = self.ledger.parties().request(party).clone();
+        let demand = self.ledger.demand_of(party);
+        self.gauges.explain(&mut self.ledger, demand, &request)
     }
 
     /// Gives back what a placement holds.
@@ -114,11 +144,15 @@ impl<S: Score> Scheduler<S> {
         self.ledger.release(ticket)
     }
 
-    /// Why one more replica of `request` fits nowhere now: the smallest true reason.
+    /// Why one more replica of `request` fits nowhere now, and the smallest change after which it would; `None` where it fits.
+    ///
+    /// **Complexity**: O(states) after the first call for a demand; only states that changed since are read again.
     #[must_use]
-    pub fn why_not(&self, request: &Request) -> Rejection {
-        let space = self.ledger.space();
-        reject::explain(&self.ledger, &space.demand(request))
+    pub fn why_not(&mut self, request: &Request) -> Option<Explanation> {
+        let party = self.ledger.party(request);
+        let answer = self.explain(party);
+        self.ledger.forget(party);
+        answer
     }
 
     /// The state of the fleet.

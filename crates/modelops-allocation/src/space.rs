@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::fleet::Fleet;
+use crate::topology::Topology;
 use crate::workload::Request;
 
 /// Nodes that started equal: same capacities, same devices in the same order.
@@ -34,6 +35,7 @@ pub struct Space {
     /// Where the devices end in a row, and what is counted of the residents begins.
     pub(crate) devices_end: usize,
     pub(crate) stride: usize,
+    pub(crate) topology: Topology,
 }
 
 /// How many sizes of requests are told apart: see [`Demand::size`].
@@ -124,6 +126,7 @@ impl Space {
             largest_share,
             devices_end,
             stride,
+            topology: Topology::new(fleet),
         }
     }
 
@@ -140,17 +143,21 @@ impl Space {
     /// What `request` needs, in this space.
     #[must_use]
     pub fn demand(&self, request: &Request) -> Demand {
-        let mut missing = None;
-        let mut find = |names: &[String], name: &str, amount: u64| {
+        let mut missing = Vec::new();
+        let mut find = |names: &[String], name: &str, amount: u64, on_device: bool| {
             let at = names.iter().position(|known| known == name);
-            if at.is_none() && amount > 0 && missing.is_none() {
-                missing = Some((name.to_owned(), amount));
+            if at.is_none() && amount > 0 {
+                missing.push(Missing {
+                    resource: name.to_owned(),
+                    amount,
+                    on_device,
+                });
             }
             at
         };
         let mut node = vec![0; self.node_dims()];
         for (name, amount) in request.resources().iter() {
-            if let Some(i) = find(&self.node_resources, name, amount) {
+            if let Some(i) = find(&self.node_resources, name, amount, false) {
                 node[i] = amount;
             }
         }
@@ -161,7 +168,7 @@ impl Space {
             count = devices.count();
             device[0] = u64::from(devices.milli().to_u32());
             for (name, amount) in devices.resources().iter() {
-                if let Some(i) = find(&self.device_resources[1..], name, amount) {
+                if let Some(i) = find(&self.device_resources[1..], name, amount, true) {
                     device[1 + i] = amount;
                 }
             }
@@ -191,6 +198,15 @@ impl Space {
     }
 }
 
+/// A resource that nothing in the fleet has, and how much of it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Missing {
+    pub(crate) resource: String,
+    pub(crate) amount: u64,
+    /// Needed on each device, not on the node.
+    pub(crate) on_device: bool,
+}
+
 /// What one replica of a request needs, by position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Demand {
@@ -201,8 +217,8 @@ pub struct Demand {
     /// For each class of nodes, the devices of an accepted kind.
     pub(crate) allowed: Box<[u64]>,
     pub(crate) kinds: Vec<String>,
-    /// A resource that no node of the fleet has, and how much of it is needed.
-    pub(crate) missing: Option<(String, u64)>,
+    /// What no node of the fleet has.
+    pub(crate) missing: Vec<Missing>,
 }
 
 impl Demand {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::Constraint;
 use crate::error::WorkloadError;
 use crate::resources::{Milli, Resources};
 
@@ -125,8 +126,14 @@ pub struct Request {
     priority: i32,
     #[serde(default = "unit_value")]
     value: u64,
+    #[serde(default = "unit_value")]
+    move_cost: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_per_node: Option<u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    constraints: Vec<Constraint>,
 }
 
 fn unit_value() -> u64 {
@@ -145,7 +152,10 @@ impl Request {
             gang: false,
             priority: 0,
             value: 1,
+            move_cost: 1,
             max_per_node: None,
+            labels: BTreeMap::new(),
+            constraints: Vec::new(),
         }
     }
 
@@ -205,6 +215,27 @@ impl Request {
         self
     }
 
+    /// The same, moving or evicting one replica costing this much (otherwise 1), in the unit of the value.
+    #[must_use]
+    pub fn with_move_cost(mut self, cost: u64) -> Self {
+        self.move_cost = cost;
+        self
+    }
+
+    /// The same with one more label, by which a [`crate::Selector`] finds its replicas.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same with one more constraint on where each replica may go.
+    #[must_use]
+    pub fn with_constraint(mut self, constraint: Constraint) -> Self {
+        self.constraints.push(constraint);
+        self
+    }
+
     /// The name, unique in its workload.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -252,6 +283,24 @@ impl Request {
     pub fn max_per_node(&self) -> Option<u32> {
         self.max_per_node
     }
+
+    /// What moving or evicting one replica costs, in the unit of the value.
+    #[must_use]
+    pub fn move_cost(&self) -> u64 {
+        self.move_cost
+    }
+
+    /// The labels of its replicas.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// Where each replica may go.
+    #[must_use]
+    pub fn constraints(&self) -> &[Constraint] {
+        &self.constraints
+    }
 }
 
 /// Requests, validated once.
@@ -284,6 +333,8 @@ struct WorkloadFile {
 
 /// The most resources one request may name: a reason keeps one bit for each.
 const MAX_RESOURCES: usize = 100;
+/// The most constraints one request may have, for the same reason.
+const MAX_CONSTRAINTS: usize = 60;
 
 impl Workload {
     /// A workload of these requests. It may be empty: the plan is then empty.
@@ -300,6 +351,13 @@ impl Workload {
             if !names.insert(request.name.as_str()) {
                 return Err(WorkloadError::DuplicateRequest {
                     name: request.name.clone(),
+                });
+            }
+            if request.constraints.len() > MAX_CONSTRAINTS {
+                return Err(WorkloadError::TooManyConstraints {
+                    name: request.name.clone(),
+                    constraints: request.constraints.len(),
+                    limit: MAX_CONSTRAINTS,
                 });
             }
             if request.devices.as_ref().is_some_and(|devices| devices.count == 0) {
@@ -338,6 +396,7 @@ impl Workload {
             };
             // A colon keeps the totals of values and replicas apart from a resource of that name.
             add("value", "value:", request.value)?;
+            add("move_cost", "move_cost:", request.move_cost)?;
             add("replicas", "replicas:", 1)?;
             for (resource, amount) in request.resources.iter() {
                 add("", resource, amount)?;

@@ -27,7 +27,7 @@ pub(crate) fn node_fits(row: &[u64], demand: &Demand) -> bool {
 
 /// Whether one replica fits.
 pub(crate) fn fits(space: &Space, row: &[u64], demand: &Demand) -> bool {
-    demand.missing.is_none()
+    demand.missing.is_empty()
         && node_fits(row, demand)
         && (demand.count == 0 || fitting(space, row, demand).count_ones() >= demand.count)
 }

@@ -8,4 +8,5 @@ mod faults;
 mod ledger;
 mod properties;
 mod reference;
+mod rules;
 mod solvers;

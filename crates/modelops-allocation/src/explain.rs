@@ -1,0 +1,550 @@
+//! Why something does not fit, and the smallest change after which it would.
+
+use std::fmt;
+
+use crate::kernel::fit;
+use crate::ledger::Ledger;
+use crate::reject::{Blocker, Rejection};
+use crate::resources::Resources;
+use crate::space::{Demand, SHARE, Space};
+use crate::topology::{self, Verdict};
+use crate::workload::Request;
+
+/// Why a replica fits nowhere, and what would let it in.
+///
+/// # Example
+/// ```
+/// use modelops_allocation::score::BestFit;
+/// use modelops_allocation::{Fleet, Greedy, Node, Rejection, Request, Resources, Scheduler};
+/// let cpu = |n| Resources::new().with("cpu", n);
+/// let fleet = Fleet::try_new(vec![Node::new("a", cpu(10)), Node::new("b", cpu(8))])?;
+/// let mut scheduler = Scheduler::new(&fleet, &Greedy::new(BestFit::default()));
+/// scheduler.place(&Request::new("x").with_resource("cpu", 7))?; // on b
+/// scheduler.place(&Request::new("y").with_resource("cpu", 5))?; // on a
+/// let answer = scheduler.why_not(&Request::new("z").with_resource("cpu", 6)).expect("nothing has 6 left");
+/// assert!(matches!(answer.reason, Rejection::Fragmented { total_free: 6, largest_free: 5, .. }));
+/// let change = answer.change.expect("there are nodes");
+/// assert_eq!((change.node, change.resources.amount("cpu")), (0, 1)); // one more on a
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The smallest true reason.
+    pub reason: Rejection,
+    /// The smallest change after which it fits; `None` where there is no node.
+    pub change: Option<Change>,
+}
+
+/// What one node would have to have left for one replica to fit, beyond what it has now.
+///
+/// Freed, added, or not asked for: each does. **Formula**: of all nodes that the rules allow the one where the sum over what
+/// lacks, each in millionths of the most that any node or device of the fleet has of it and a device that is not there as one
+/// million more, is least. Where it fits already but a rule forbids it, nothing lacks and `waived` says which rules would have to
+/// go, as few as any node allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The position of the node.
+    pub node: usize,
+    /// What lacks of the node's own resources.
+    pub resources: Resources,
+    /// What lacks on devices; those where nothing lacks are left out.
+    pub devices: Vec<DeviceChange>,
+    /// The rules that would have to go.
+    pub waived: Vec<Blocker>,
+}
+
+/// What lacks on one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceChange {
+    /// The position of the device on its node; `None` for one that would have to be added, of an accepted kind.
+    pub device: Option<usize>,
+    /// What lacks; the share under `device_milli`.
+    pub resources: Resources,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        let mut part = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| {
+            let comma = if std::mem::take(&mut first) { "" } else { ", " };
+            write!(f, "{comma}{text}")
+        };
+        for (name, amount) in self.resources.iter() {
+            part(f, format_args!("{amount} more {name}"))?;
+        }
+        for device in &self.devices {
+            if device.device.is_none() {
+                part(f, format_args!("one more device"))?;
+                continue;
+            }
+            for (name, amount) in device.resources.iter() {
+                part(f, format_args!("{amount} more {name} on one device"))?;
+            }
+        }
+        for blocker in &self.waived {
+            part(f, format_args!("without the rule {blocker}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What has been read of the states, by demand; only states that changed are read again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauges {
+    by_demand: Vec<Option<Gauge>>,
+}
+
+#[derive(Clone, Debug)]
+struct Gauge {
+    /// Why not even an empty fleet would do.
+    never: Option<Rejection>,
+    needs: Vec<Need>,
+    readings: Vec<Reading>,
+    /// The most that a device of the fleet has.
+    largest_device: Vec<u64>,
+}
+
+/// One need of a demand that a node may or may not meet.
+#[derive(Clone, Copy, Debug)]
+enum Need {
+    Node(usize),
+    Device(usize),
+    Devices,
+}
+
+/// One state under one demand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    /// Bit i: need i is met.
+    met: u128,
+    /// What lacks, by the formula of [`Change`].
+    lack: u64,
+    epoch: u32,
+}
+
+impl Gauges {
+    /// The reason and the change; `None` where one more replica fits.
+    pub(crate) fn explain(
+        &mut self,
+        ledger: &mut Ledger,
+        demand: u32,
+        request: &Request,
+    ) -> Option<Explanation> {
+        let shape = std::sync::Arc::clone(ledger.demand(demand));
+        let space = std::sync::Arc::clone(ledger.space());
+        if space.classes.is_empty() {
+            let reason = Rejection::NoNodes;
+            return Some(Explanation { reason, change: None });
+        }
+        if self.by_demand.len() <= demand as usize {
+            self.by_demand.resize(demand as usize + 1, None);
+        }
+        let gauge = self.by_demand[demand as usize].get_or_insert_with(|| Gauge::new(&space, &shape));
+        gauge.refresh(ledger, &space, &shape);
+        let verdicts = if topology::unruled(ledger, request) {
+            Vec::new()
+        } else {
+            topology::verdicts(ledger, request)
+        };
+        let all = (1_u128 << gauge.needs.len()) - 1;
+        let state_of = ledger.state_of();
+        let fits = |node: usize| {
+            let reading = &gauge.readings[state_of[node] as usize];
+            shape.missing.is_empty() && reading.met == all
+        };
+        let allowed = |node: usize| verdicts.iter().all(|verdict| verdict.allowed[node]);
+        let somewhere = shape.missing.is_empty()
+            && ledger
+                .states()
+                .live()
+                .any(|state| gauge.readings[state as usize].met == all);
+        if somewhere {
+            if (0..state_of.len()).any(|node| fits(node) && allowed(node)) {
+                return None;
+            }
+            let places: Vec<usize> = (0..state_of.len()).filter(|node| fits(*node)).collect();
+            return Some(forbidden(ledger, &verdicts, &places));
+        }
+        let reason = match &gauge.never {
+            Some(never) => never.clone(),
+            None => gauge.now(ledger, &space, &shape),
+        };
+        let lack = |state: u32| gauge.readings[state as usize].lack;
+        let (node, waived) = if verdicts.is_empty() {
+            let live = ledger.states().live();
+            let (least, mut states) = live.fold((u64::MAX, Vec::new()), |(least, mut states), state| {
+                let lack = lack(state);
+                if lack < least {
+                    states.clear();
+                }
+                if lack <= least {
+                    states.push(state);
+                }
+                (least.min(lack), states)
+            });
+            debug_assert!(least > 0, "it would fit");
+            let firsts = states.drain(..).filter_map(|state| ledger.first(state));
+            let (_, node) = firsts.min()?;
+            (node as usize, Vec::new())
+        } else {
+            let key = |node: &usize| (lack(state_of[*node]), ledger.rank(*node));
+            let nodes = 0..state_of.len();
+            match nodes.clone().filter(|node| allowed(*node)).min_by_key(key) {
+                Some(node) => (node, Vec::new()),
+                None => {
+                    let broken = |node: usize| verdicts.iter().filter(|v| !v.allowed[node]).count();
+                    let node = nodes.min_by_key(|node| (broken(*node), key(node)))?;
+                    (node, broken_at(&verdicts, node))
+                }
+            }
+        };
+        let change = gauge.change(&space, ledger.row(node), &shape, node, waived);
+        Some(Explanation {
+            reason,
+            change: Some(change),
+        })
+    }
+}
+
+/// The rules that a node breaks.
+fn broken_at(verdicts: &[Verdict], node: usize) -> Vec<Blocker> {
+    let broken = verdicts.iter().filter(|verdict| !verdict.allowed[node]);
+    broken.map(|verdict| verdict.blocker.clone()).collect()
+}
+
+/// The answer where it fits on `places` and rules forbid each of them.
+fn forbidden(ledger: &Ledger, verdicts: &[Verdict], places: &[usize]) -> Explanation {
+    let blocks = |set: &[&Verdict]| {
+        let mut places = places.iter();
+        places.all(|node| set.iter().any(|verdict| !verdict.allowed[*node]))
+    };
+    let mut set: Vec<&Verdict> = verdicts.iter().collect();
+    for i in (0..set.len()).rev() {
+        let mut without = set.clone();
+        without.remove(i);
+        if blocks(&without) {
+            set = without;
+        }
+    }
+    let blockers: Vec<Blocker> = set.iter().map(|verdict| verdict.blocker.clone()).collect();
+    let reason = match &blockers[..] {
+        [Blocker::MaxPerNode { most }] => Rejection::MaxPerNode { most: *most },
+        _ => Rejection::AffinityConflict { blockers },
+    };
+    let broken = |node: usize| verdicts.iter().filter(|verdict| !verdict.allowed[node]).count();
+    let least = places
+        .iter()
+        .min_by_key(|node| (broken(**node), ledger.rank(**node)));
+    let change = least.map(|node| Change {
+        node: *node,
+        resources: Resources::new(),
+        devices: Vec::new(),
+        waived: broken_at(verdicts, *node),
+    });
+    Explanation { reason, change }
+}
+
+impl Gauge {
+    fn new(space: &Space, shape: &Demand) -> Self {
+        let node = (0..space.node_dims()).filter(|i| shape.node[*i] > 0);
+        let mut needs: Vec<Need> = node.map(Need::Node).collect();
+        if shape.count > 0 {
+            let device = (0..space.device_dims()).filter(|i| shape.device[*i] > 0);
+            needs.extend(device.map(Need::Device));
+            needs.push(Need::Devices);
+        }
+        let width = space.device_dims();
+        let mut largest_device = vec![0; width];
+        for class in &space.classes {
+            for cell in class.full[1 + space.node_dims()..space.devices_end].chunks_exact(width) {
+                for (largest, amount) in largest_device.iter_mut().zip(cell) {
+                    *largest = (*largest).max(*amount);
+                }
+            }
+        }
+        let mut gauge = Self {
+            never: None,
+            needs,
+            readings: Vec::new(),
+            largest_device,
+        };
+        gauge.never = gauge.never(space, shape);
+        gauge
+    }
+
+    fn never(&self, space: &Space, shape: &Demand) -> Option<Rejection> {
+        if shape.count > 0 && shape.allowed.iter().all(|mask| *mask == 0) {
+            return Some(Rejection::NoMatchingDevice {
+                kinds: shape.kinds.clone(),
+            });
+        }
+        if let Some(missing) = shape.missing.first() {
+            return Some(Rejection::ExceedsEveryNode {
+                resource: missing.resource.clone(),
+                requested: missing.amount,
+                largest: 0,
+            });
+        }
+        let rows = || space.classes.iter().map(|class| &class.full[..]);
+        let met: Vec<u128> = rows().map(|row| self.met(space, row, shape)).collect();
+        if let Some(need) = self.single(&met) {
+            let largest = rows().map(|row| self.best(space, row, shape, need).0).max();
+            return Some(Rejection::ExceedsEveryNode {
+                resource: name(space, need),
+                requested: requested(shape, need),
+                largest: largest.unwrap_or(0),
+            });
+        }
+        let resources = self.together(space, &met)?;
+        Some(Rejection::ExceedsTogether { resources })
+    }
+
+    /// Reads the states that changed.
+    fn refresh(&mut self, ledger: &Ledger, space: &Space, shape: &Demand) {
+        let states = ledger.states();
+        self.readings.resize(states.len(), Reading::default());
+        for (state, epoch) in (0_u32..).zip(states.epochs()) {
+            if self.readings[state as usize].epoch == *epoch {
+                continue;
+            }
+            let (met, lack) = if states.members(state) == 0 {
+                (0, u64::MAX)
+            } else {
+                let row = states.row(state);
+                (self.met(space, row, shape), self.lack(space, row, shape))
+            };
+            let epoch = *epoch;
+            self.readings[state as usize] = Reading { met, lack, epoch };
+        }
+    }
+
+    /// The reason in the present state, where no state meets all and an empty fleet would.
+    fn now(&self, ledger: &Ledger, space: &Space, shape: &Demand) -> Rejection {
+        let states = ledger.states();
+        let somewhere = self
+            .readings
+            .iter()
+            .fold(0_u128, |all, reading| all | reading.met);
+        let blocked = (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0);
+        let Some(need) = blocked.map(|i| self.needs[i]) else {
+            let met: Vec<u128> = states
+                .live()
+                .map(|state| self.readings[state as usize].met)
+                .collect();
+            let resources = self.together(space, &met).unwrap_or_default();
+            return Rejection::Scattered { resources };
+        };
+        let (mut largest_free, mut total) = (0, 0_u128);
+        for state in states.live() {
+            let (best, sum) = self.best(space, states.row(state), shape, need);
+            largest_free = largest_free.max(best);
+            total += sum * u128::from(states.members(state));
+        }
+        let (resource, requested) = (name(space, need), requested(shape, need));
+        let total_free = u64::try_from(total).unwrap_or(u64::MAX);
+        if total_free < requested {
+            Rejection::Insufficient {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            }
+        } else {
+            Rejection::Fragmented {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            }
+        }
+    }
+
+    /// Which needs a row meets.
+    fn met(&self, space: &Space, row: &[u64], shape: &Demand) -> u128 {
+        let mut met = 0;
+        for (i, need) in self.needs.iter().enumerate() {
+            let enough = self.best(space, row, shape, *need).0 >= requested(shape, *need);
+            met |= u128::from(enough) << i;
+        }
+        met
+    }
+
+    /// The most in one place of a row, and the sum over its places.
+    fn best(&self, space: &Space, row: &[u64], shape: &Demand, need: Need) -> (u64, u128) {
+        match need {
+            Need::Node(i) => (row[1 + i], u128::from(row[1 + i])),
+            Need::Device(i) => {
+                let (mut best, mut sum) = (0, 0_u128);
+                let allowed = shape.allowed[row[0] as usize];
+                let cells = row[1 + space.node_dims() + i..space.devices_end]
+                    .iter()
+                    .step_by(space.device_dims());
+                for (device, free) in cells.enumerate() {
+                    if allowed >> device & 1 == 1 {
+                        best = best.max(*free);
+                        sum += u128::from(*free);
+                    }
+                }
+                (best, sum)
+            }
+            Need::Devices => {
+                let fitting = u64::from(fit::fitting(space, row, shape).count_ones());
+                (fitting, u128::from(fitting))
+            }
+        }
+    }
+
+    /// The first need that no place meets.
+    fn single(&self, met: &[u128]) -> Option<Need> {
+        let somewhere = met.iter().fold(0_u128, |all, met| all | met);
+        let blocked = (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0);
+        blocked.map(|i| self.needs[i])
+    }
+
+    /// Needs that no place meets together, none of them superfluous; `None` where some place meets all.
+    fn together(&self, space: &Space, met: &[u128]) -> Option<Vec<String>> {
+        let mut blocked = (1_u128 << self.needs.len()) - 1;
+        let clash = |set: u128| met.iter().all(|met| met & set != set);
+        if !clash(blocked) {
+            return None;
+        }
+        for need in 0..self.needs.len() {
+            let without = blocked & !(1 << need);
+            if clash(without) {
+                blocked = without;
+            }
+        }
+        let names = (0..self.needs.len()).filter(|need| blocked >> need & 1 == 1);
+        Some(names.map(|need| name(space, self.needs[need])).collect())
+    }
+
+    /// What lacks on a row, by the formula of [`Change`].
+    fn lack(&self, space: &Space, row: &[u64], shape: &Demand) -> u64 {
+        let mut lack: u64 = shape.missing.len() as u64 * MILLION;
+        for ((need, free), largest) in shape.node.iter().zip(&row[1..]).zip(&space.largest) {
+            lack = lack.saturating_add(part(need.saturating_sub(*free), *largest));
+        }
+        if shape.count > 0 {
+            let chosen = self.chosen(space, row, shape);
+            let devices = chosen
+                .iter()
+                .map(|(lack, _)| *lack)
+                .fold(0_u64, u64::saturating_add);
+            lack = lack.saturating_add(devices);
+        }
+        lack
+    }
+
+    /// The devices where least lacks, with what lacks; those that would have to be added have no position.
+    fn chosen(&self, space: &Space, row: &[u64], shape: &Demand) -> Vec<(u64, Option<usize>)> {
+        let allowed = shape.allowed[row[0] as usize];
+        let cells = row[1 + space.node_dims()..space.devices_end].chunks_exact(space.device_dims());
+        let lack = |cell: &[u64]| {
+            let lacks = cell.iter().zip(&shape.device).zip(&self.largest_device);
+            lacks.fold(0_u64, |sum, ((free, need), largest)| {
+                sum.saturating_add(part(need.saturating_sub(*free), *largest))
+            })
+        };
+        let mut devices: Vec<(u64, Option<usize>)> = cells
+            .enumerate()
+            .filter(|(i, _)| allowed >> i & 1 == 1)
+            .map(|(i, cell)| (lack(cell), Some(i)))
+            .collect();
+        devices.sort_unstable();
+        let nothing = vec![
+            0;
+            if devices.len() < shape.count as usize {
+                space.device_dims()
+            } else {
+                0
+            }
+        ];
+        while devices.len() < shape.count as usize {
+            devices.push((lack(&nothing).saturating_add(MILLION), None));
+        }
+        devices.truncate(shape.count as usize);
+        devices
+    }
+
+    fn change(
+        &self,
+        space: &Space,
+        row: &[u64],
+        shape: &Demand,
+        node: usize,
+        waived: Vec<Blocker>,
+    ) -> Change {
+        let mut resources = Resources::new();
+        for ((need, free), name) in shape.node.iter().zip(&row[1..]).zip(&space.node_resources) {
+            if need > free {
+                resources = resources.with(name, need - free);
+            }
+        }
+        let missing = |on_device: bool| shape.missing.iter().filter(move |m| m.on_device == on_device);
+        for missing in missing(false) {
+            resources = resources.with(&missing.resource, missing.amount);
+        }
+        let mut devices = Vec::new();
+        if shape.count > 0 {
+            for (_, device) in self.chosen(space, row, shape) {
+                let mut lacks = Resources::new();
+                for (i, need) in shape.device.iter().enumerate() {
+                    let at = |d: usize| row[1 + space.node_dims() + d * space.device_dims() + i];
+                    let free = device.map_or(0, at);
+                    if *need > free {
+                        lacks = lacks.with(&space.device_resources[i], need - free);
+                    }
+                }
+                for missing in missing(true) {
+                    lacks = lacks.with(&missing.resource, missing.amount);
+                }
+                if device.is_none() || !lacks.is_empty() {
+                    devices.push(DeviceChange {
+                        device,
+                        resources: lacks,
+                    });
+                }
+            }
+        }
+        Change {
+            node,
+            resources,
+            devices,
+            waived,
+        }
+    }
+}
+
+const MILLION: u64 = 1_000_000;
+
+/// An amount in millionths of the largest, rounded up.
+fn part(amount: u64, largest: u64) -> u64 {
+    if amount == 0 {
+        return 0;
+    }
+    if largest == 0 {
+        return MILLION;
+    }
+    match amount.checked_mul(MILLION) {
+        Some(product) => product.div_ceil(largest),
+        None => u64::try_from((u128::from(amount) * u128::from(MILLION)).div_ceil(u128::from(largest)))
+            .unwrap_or(u64::MAX),
+    }
+}
+
+fn name(space: &Space, need: Need) -> String {
+    match need {
+        Need::Node(i) => space.node_resources[i].clone(),
+        Need::Device(0) => SHARE.to_owned(),
+        Need::Device(i) => space.device_resources[i].clone(),
+        Need::Devices => "devices".to_owned(),
+    }
+}
+
+fn requested(shape: &Demand, need: Need) -> u64 {
+    match need {
+        Need::Node(i) => shape.node[i],
+        Need::Device(i) => shape.device[i],
+        Need::Devices => u64::from(shape.count),
+    }
+}

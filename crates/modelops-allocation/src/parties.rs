@@ -1,0 +1,150 @@
+//! Who holds something where: what constraints between requests are judged by.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rustc_hash::FxBuildHasher;
+
+use crate::constraint::Constraint;
+use crate::workload::Request;
+
+/// Distinct requests, each with the nodes that its replicas are on.
+///
+/// A request that holds nothing is forgotten once no mark is open, so that a service with new names every day does not grow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parties {
+    slots: Vec<Option<Party>>,
+    ids: HashMap<Request, u32, FxBuildHasher>,
+    free: Vec<u32>,
+    /// Those that held nothing when a mark was open.
+    idle: Vec<u32>,
+    /// Those that want to be apart from somebody and hold something.
+    guards: BTreeSet<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Party {
+    request: Request,
+    demand: u32,
+    bound: u32,
+    pinned: bool,
+    /// Nodes with how many replicas, in the order of the nodes.
+    nodes: Vec<(u32, u32)>,
+}
+
+const HELD: &str = "a party lasts as long as it is used";
+
+impl Parties {
+    pub(crate) fn find(&self, request: &Request) -> Option<u32> {
+        self.ids.get(request).copied()
+    }
+
+    pub(crate) fn enter(&mut self, request: &Request, demand: u32) -> u32 {
+        let party = Some(Party {
+            request: request.clone(),
+            demand,
+            bound: 0,
+            pinned: false,
+            nodes: Vec::new(),
+        });
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = party;
+                id
+            }
+            None => {
+                self.slots.push(party);
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.ids.insert(request.clone(), id);
+        id
+    }
+
+    fn at(&self, id: u32) -> &Party {
+        self.slots[id as usize].as_ref().expect(HELD)
+    }
+
+    pub(crate) fn request(&self, id: u32) -> &Request {
+        &self.at(id).request
+    }
+
+    pub(crate) fn demand(&self, id: u32) -> u32 {
+        self.at(id).demand
+    }
+
+    pub(crate) fn pin(&mut self, id: u32) {
+        self.slots[id as usize].as_mut().expect(HELD).pinned = true;
+    }
+
+    pub(crate) fn add(&mut self, id: u32, node: u32) {
+        let party = self.slots[id as usize].as_mut().expect(HELD);
+        party.bound += 1;
+        match party.nodes.binary_search_by_key(&node, |entry| entry.0) {
+            Ok(i) => party.nodes[i].1 += 1,
+            Err(i) => party.nodes.insert(i, (node, 1)),
+        }
+        if party.bound == 1 && guards(&party.request) {
+            self.guards.insert(id);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: u32, node: u32) {
+        let party = self.slots[id as usize].as_mut().expect(HELD);
+        party.bound -= 1;
+        if let Ok(i) = party.nodes.binary_search_by_key(&node, |entry| entry.0) {
+            party.nodes[i].1 -= 1;
+            if party.nodes[i].1 == 0 {
+                party.nodes.remove(i);
+            }
+        }
+        if party.bound == 0 {
+            self.guards.remove(&id);
+        }
+    }
+
+    /// Forgets a party that holds nothing, now or at the next sweep.
+    pub(crate) fn settle(&mut self, id: u32, now: bool) {
+        let Some(party) = &self.slots[id as usize] else {
+            return;
+        };
+        if party.bound > 0 || party.pinned {
+            return;
+        }
+        if now {
+            if let Some(party) = self.slots[id as usize].take() {
+                self.ids.remove(&party.request);
+                self.free.push(id);
+            }
+        } else {
+            self.idle.push(id);
+        }
+    }
+
+    pub(crate) fn sweep(&mut self) {
+        for id in std::mem::take(&mut self.idle) {
+            self.settle(id, true);
+        }
+    }
+
+    /// Those that hold something, with the nodes of their replicas.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = (&Request, &[(u32, u32)])> {
+        let held = self.slots.iter().flatten().filter(|party| party.bound > 0);
+        held.map(|party| (&party.request, &party.nodes[..]))
+    }
+
+    /// Those of them that want to be apart from somebody.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = (&Request, &[(u32, u32)])> {
+        self.guards
+            .iter()
+            .map(|id| (&self.at(*id).request, &self.at(*id).nodes[..]))
+    }
+
+    pub(crate) fn any_guard(&self) -> bool {
+        !self.guards.is_empty()
+    }
+}
+
+fn guards(request: &Request) -> bool {
+    let mut constraints = request.constraints().iter();
+    constraints.any(|constraint| matches!(constraint, Constraint::Apart { .. }))
+}
