@@ -216,8 +216,8 @@ proptest! {
                         fits.iter().any(|node| kept.iter().all(|blocker| passes(&fleet, &placed, request, blocker, *node)))
                     };
                     prop_assert!(!allowed(None));
-                    for i in 0..blockers.len() {
-                        prop_assert!(allowed(Some(i)), "{} is superfluous", blockers[i]);
+                    for (i, blocker) in blockers.iter().enumerate() {
+                        prop_assert!(allowed(Some(i)), "{blocker} is superfluous");
                     }
                     let Change { node, waived, resources, .. } = answer.change.unwrap();
                     prop_assert!(resources.is_empty() && fits.contains(&node) && !waived.is_empty());
