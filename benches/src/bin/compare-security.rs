@@ -11,13 +11,19 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use modelops_benches::{Better, Comparison};
-use modelops_security::auth::{ApiKeyGrant, ApiKeys, Pepper, UnixSeconds};
+use modelops_security::audit::AuditLog;
+use modelops_security::auth::{
+    ApiKeyGrant, ApiKeys, Jwk, JwtIssuer, JwtVerifier, Pepper, Policy, ReplayCache, RequestSigner,
+    RequestVerifier, Scope, SignedHeaders, UnixSeconds,
+};
 use modelops_security::chunked::{self, InputKey, Suite};
 use modelops_security::keys::Keyring;
-use modelops_security::sealed::{OpenOptions, SealOptions, SealedFile, open_file, seal_file};
+use modelops_security::quota::{Limit, QuotaLedger};
+use modelops_security::sealed::{OpenOptions, SealOptions, SealedFile, open_file, seal_file, verify_file};
 use modelops_security::sign::{HashOptions, ModelManifest, SigningKey, VerifyingKey};
 use modelops_security::{InsecureSeededRandom, SystemRandom};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 const MIB: usize = 1 << 20;
 
@@ -28,6 +34,7 @@ fn main() {
     files(&mut run);
     ranges(&mut run);
     callers(&mut run);
+    requests(&mut run);
     folders(&mut run);
     bundles(&mut run);
     run.finish();
@@ -156,12 +163,13 @@ fn copy(from: &Path, to: &Path, mut each: impl FnMut(&[u8], &mut dyn Write)) -> 
 
 fn files(run: &mut Comparison) {
     let len = 256 * MIB;
-    let (seal, open, two) = (
+    let (seal, open, two, check) = (
         "seal a file of 256 MiB",
         "open a file of 256 MiB",
         "seal a file of 256 MiB with two threads",
+        "verify a file of 256 MiB with two threads",
     );
-    if ![seal, open, two].iter().any(|name| run.wants(name)) {
+    if ![seal, open, two, check].iter().any(|name| run.wants(name)) {
         return;
     }
     let dir = folder();
@@ -246,6 +254,15 @@ fn files(run: &mut Comparison) {
     run.case(two)
         .ours(|| drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap()))
         .peer("ours with one thread", seal_ours)
+        .per("byte", len)
+        .run();
+    // Without writes: what the threads do by themselves.
+    let demand_two = OpenOptions::default().with_threads(NonZeroUsize::new(2).unwrap());
+    let verify = |demand| verify_file(&sealed, &keyring, demand).unwrap().content_len;
+    run.case(check)
+        .ours(|| verify(&demand_two))
+        .peer("ours with one thread", || verify(&demand))
+        .agree(|ours, theirs| ours == theirs)
         .per("byte", len)
         .run();
 }
@@ -341,6 +358,150 @@ fn callers(run: &mut Comparison) {
         .run();
 }
 
+/// A token, a signed request, a quota, a decision and an entry of the audit log: what a request costs besides its key.
+fn requests(run: &mut Comparison) {
+    let now = UnixSeconds(1_700_000_000);
+    let signing = SigningKey::generate_ed25519(&mut InsecureSeededRandom::new(1)).unwrap();
+    let public = signing.verifying_key();
+    let issuer = JwtIssuer::new(signing, "k", "iss").unwrap();
+    // Far enough away for a peer that reads the clock.
+    let token = issuer.issue("user", "aud", now, 10_000_000_000).unwrap();
+    let verifier = JwtVerifier::new(Jwk::from_verifying_key("k", &public), "iss", "aud");
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let raw = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
+    let signed = token.rsplit_once('.').unwrap().0;
+    let signature = pair.sign(signed.as_bytes());
+    run.case("verify an EdDSA token")
+        .ours(|| (0..1000).filter(|_| verifier.verify(&token, now).is_ok()).count())
+        .peer("the Ed25519 signature alone, ring 0.17", || {
+            (0..1000)
+                .filter(|_| raw.verify(signed.as_bytes(), signature.as_ref()).is_ok())
+                .count()
+        })
+        .python("PyJWT 2.15.1", "verify_jwt.py", &[&token, &public.to_pem()])
+        .agree(|ours, theirs| ours == theirs)
+        .per("token", 1000)
+        .run();
+
+    let name = "verify a signed request with a nonce, HMAC-SHA-256";
+    if run.wants(name) {
+        let signer = RequestSigner::hmac("gateway", &[7; 32]).unwrap();
+        let mut random = InsecureSeededRandom::new(2);
+        let url = "https://api.example/v1/infer";
+        let body = br#"{"prompt":"hello"}"#;
+        let mut sign = |_| signer.sign("POST", url, body, now, &mut random).unwrap();
+        let requests: Vec<_> = (0..100_000).map(&mut sign).collect();
+        let pepper = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);
+        let base = [b'x'; 300];
+        run.case(name)
+            .ours_with(
+                || {
+                    let mut verifier = RequestVerifier::new(ReplayCache::new(200_000));
+                    verifier.trust_hmac("gateway", &[7; 32]).unwrap();
+                    verifier
+                },
+                |mut verifier| {
+                    let fine =
+                        |headers: &&SignedHeaders| verifier.verify("POST", url, body, headers, now).is_ok();
+                    requests.iter().filter(fine).count()
+                },
+            )
+            .peer("HMAC-SHA-256 of 300 bytes alone, ring 0.17", || {
+                (0..100_000)
+                    .filter(|_| {
+                        black_box(ring::hmac::sign(&pepper, black_box(&base)))
+                            .as_ref()
+                            .len()
+                            == 32
+                    })
+                    .count()
+            })
+            .agree(|ours, theirs| ours == theirs)
+            .per("request", 100_000)
+            .run();
+    }
+
+    let ledger = QuotaLedger::new();
+    ledger.set_limit("team", Limit::new(u64::MAX / 4, 3600).unwrap());
+    let plain = std::sync::Mutex::new(0_u64);
+    run.case("reserve and settle a quota")
+        .ours(|| {
+            (0..1_000_000_u64)
+                .map(|_| {
+                    ledger.reserve("team", 100, now).unwrap().settle(60, now);
+                    60
+                })
+                .sum::<u64>()
+        })
+        .peer("a number behind one lock, taken twice", || {
+            (0..1_000_000_u64)
+                .map(|_| {
+                    *black_box(&plain).lock().unwrap() += 100;
+                    *black_box(&plain).lock().unwrap() -= 40;
+                    60
+                })
+                .sum()
+        })
+        .agree(|ours, theirs| ours == theirs)
+        .per("reservation", 1_000_000)
+        .run();
+
+    let mut policy = Policy::default();
+    for role in 0..20 {
+        policy.grant(
+            format!("role-{role}"),
+            Scope::new(format!("model:m{role}:infer")).unwrap(),
+        );
+        policy.assign("team", format!("role-{role}"));
+    }
+    let wanted = Scope::new("model:m19:infer").unwrap();
+    run.case("decide by the last of twenty roles")
+        .ours(|| {
+            (0..100_000)
+                .filter(|_| policy.decide("team", &[], black_box(&wanted)).is_allowed())
+                .count()
+        })
+        .per("decision", 100_000)
+        .run();
+
+    let entry = [5; 200];
+    let dir = folder();
+    let path = dir.path().join("audit");
+    let (leaf, half) = ([0; 201], [1; 65]);
+    for (name, on_file) in [
+        ("append 200 bytes to an audit log in memory", false),
+        ("append 200 bytes to an audit log in a file", true),
+    ] {
+        run.case(name)
+            .ours_with(
+                || {
+                    let _ = fs::remove_file(&path);
+                    if on_file {
+                        AuditLog::open(&path, "o").unwrap()
+                    } else {
+                        AuditLog::in_memory("o")
+                    }
+                },
+                |mut log| {
+                    (0..100_000).for_each(|_| assert!(log.append(&entry).is_ok()));
+                    log.len()
+                },
+            )
+            .peer("the two hashes of an entry alone, ring 0.17", || {
+                (0..100_000_u64)
+                    .filter(|_| {
+                        let leaf = ring::digest::digest(&ring::digest::SHA256, black_box(&leaf));
+                        let node = ring::digest::digest(&ring::digest::SHA256, black_box(&half));
+                        leaf.as_ref().len() + node.as_ref().len() == 64
+                    })
+                    .count() as u64
+            })
+            .agree(|ours, theirs| ours == theirs)
+            .per("entry", 100_000)
+            .run();
+    }
+}
+
 fn folders(run: &mut Comparison) {
     let name = "hash a model folder of two files of 256 MiB";
     if !run.wants(name) {
@@ -384,6 +545,10 @@ fn bundles(run: &mut Comparison) {
     let read = |name: String| fs::read_to_string(dir.path().join(name)).unwrap();
     let ask = || {
         let mut right = 0;
+        // The peer makes the keys: without it there is nothing to ask.
+        if !dir.path().join("p256.pem").exists() {
+            return right;
+        }
         for curve in ["p256", "p384"] {
             let signer = SigningKey::from_pem(&read(format!("{curve}.pem"))).unwrap();
             let public = VerifyingKey::from_pem(&read(format!("{curve}-pub.pem"))).unwrap();

@@ -40,7 +40,33 @@ const FRAME: usize = 8;
 pub struct AuditLog {
     origin: String,
     tree: Tree,
-    file: Option<(File, PathBuf)>,
+    file: Option<LogFile>,
+}
+
+/// The entries on the disk.
+struct LogFile {
+    file: File,
+    path: PathBuf,
+    /// Bytes of whole entries; this log is the only writer.
+    len: u64,
+    /// Room for the next frame.
+    frame: Vec<u8>,
+}
+
+impl LogFile {
+    fn append(&mut self, entry: &[u8]) -> Result<(), FileError> {
+        self.frame.clear();
+        self.frame.extend((entry.len() as u32).to_le_bytes());
+        self.frame.extend(crc32fast::hash(entry).to_le_bytes());
+        self.frame.extend(entry);
+        if let Err(error) = self.file.write_all(&self.frame) {
+            // Half a frame would hide what is appended later.
+            let _ = self.file.set_len(self.len);
+            return Err(FileError::new(&self.path, &error));
+        }
+        self.len += self.frame.len() as u64;
+        Ok(())
+    }
 }
 
 impl AuditLog {
@@ -88,7 +114,12 @@ impl AuditLog {
         Ok(Self {
             origin: origin.into(),
             tree,
-            file: Some((file, path.to_path_buf())),
+            file: Some(LogFile {
+                file,
+                path: path.to_path_buf(),
+                len: sound,
+                frame: Vec::new(),
+            }),
         })
     }
 
@@ -101,20 +132,8 @@ impl AuditLog {
         if entry.len() > LONGEST {
             return Err(AuditError::TooLong);
         }
-        if let Some((file, path)) = &mut self.file {
-            let mut frame = Vec::with_capacity(FRAME + entry.len());
-            frame.extend((entry.len() as u32).to_le_bytes());
-            frame.extend(crc32fast::hash(entry).to_le_bytes());
-            frame.extend(entry);
-            let before = file
-                .metadata()
-                .map_err(|error| FileError::new(path, &error))?
-                .len();
-            if let Err(error) = file.write_all(&frame) {
-                // Half a frame would hide what is appended later.
-                let _ = file.set_len(before);
-                return Err(FileError::new(path, &error).into());
-            }
+        if let Some(file) = &mut self.file {
+            file.append(entry)?;
         }
         let index = self.tree.len();
         self.tree.push(leaf_hash(entry));
@@ -128,7 +147,10 @@ impl AuditLog {
     /// [`AuditError::File`].
     pub fn sync(&self) -> Result<(), AuditError> {
         match &self.file {
-            Some((file, path)) => Ok(file.sync_all().map_err(|error| FileError::new(path, &error))?),
+            Some(log) => Ok(log
+                .file
+                .sync_all()
+                .map_err(|error| FileError::new(&log.path, &error))?),
             None => Ok(()),
         }
     }

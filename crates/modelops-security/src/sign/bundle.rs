@@ -1,6 +1,7 @@
 //! The in-toto statement of OpenSSF Model Signing v1.0, to and from a manifest.
 
 use ring::digest;
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{ModelManifest, Resource};
@@ -42,7 +43,7 @@ struct Predicate {
 struct Serialization {
     method: String,
     hash_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     shard_size: Option<u64>,
     #[serde(default)]
     allow_symlinks: bool,
@@ -67,7 +68,7 @@ impl ModelManifest {
     pub fn sign(&self, key: &SigningKey) -> Result<String, SignError> {
         let stated = self.resources().iter().map(|resource| StatedResource {
             name: resource.to_string(),
-            algorithm: "sha256".to_owned(),
+            algorithm: algorithm(self.shard_size()),
             digest: hex::encode(&resource.sha256),
         });
         let statement = Statement {
@@ -112,6 +113,34 @@ impl ModelManifest {
     }
 }
 
+/// What the format calls the hash of a file, or of a piece.
+fn algorithm(shard_size: Option<u64>) -> String {
+    match shard_size {
+        None => "sha256".to_owned(),
+        Some(size) => format!("sha256-sharded-{size}"),
+    }
+}
+
+/// The reference implementation writes its whole numbers as `30000.0`.
+fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    /// Beyond this a number with a fraction is no longer exact.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Whole(u64),
+        Fraction(f64),
+    }
+    match Option::<Number>::deserialize(value)? {
+        None => Ok(None),
+        Some(Number::Whole(size)) => Ok(Some(size)),
+        Some(Number::Fraction(size)) if size.fract() == 0.0 && (1.0..MOST).contains(&size) => {
+            Ok(Some(size as u64))
+        }
+        Some(Number::Fraction(_)) => Err(D::Error::custom("a number of bytes is whole")),
+    }
+}
+
 fn from_statement(statement: Statement) -> Option<ModelManifest> {
     let [subject] = statement.subject.as_slice() else {
         return None;
@@ -128,7 +157,8 @@ fn from_statement(statement: Statement) -> Option<ModelManifest> {
     }
     let mut resources = Vec::with_capacity(statement.predicate.resources.len());
     for stated in statement.predicate.resources {
-        if stated.algorithm != "sha256" {
+        // A plain `sha256` of pieces says the same, and earlier bundles of this crate have it.
+        if stated.algorithm != "sha256" && stated.algorithm != algorithm(shard_size) {
             return None;
         }
         let sha256 = hex::decode(&stated.digest)?;

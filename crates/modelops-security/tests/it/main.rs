@@ -8,6 +8,8 @@ mod data;
 mod errors;
 mod fuzz;
 mod ledgers;
+#[cfg(target_os = "linux")]
+mod memory;
 mod properties;
 mod provenance;
 mod reference;

@@ -7,6 +7,7 @@ use modelops_security::sealed::{OpenOptions, SealOptions, SealedFile, seal_file}
 use modelops_security::sign::{HashCache, HashOptions, KeyKind, ModelManifest, SigningKey, VerifyingKey};
 use modelops_security::{RangeError, SignError, VerifyError};
 
+use crate::targets::{bundle_of, statement_of};
 use crate::{content, keyring, seeded};
 
 fn model() -> tempfile::TempDir {
@@ -275,4 +276,42 @@ fn a_range_of_a_sealed_file_is_held_against_the_publisher() {
         whole.read_verified("sub/part-1", &file, 0, &mut out),
         Err(RangeError::NotSigned)
     );
+}
+
+/// As the reference implementation writes them: the size of the pieces in their algorithm, and as a number with a fraction.
+#[test]
+fn pieces_are_read_as_the_reference_implementation_writes_them() {
+    let dir = model();
+    let bundle = ModelManifest::of_folder(dir.path(), &HashOptions::default().with_shard_size(30_000))
+        .unwrap()
+        .sign(&key())
+        .unwrap();
+    let ours = String::from_utf8(statement_of(&bundle)).unwrap();
+    assert!(ours.contains(r#""algorithm":"sha256-sharded-30000""#), "{ours}");
+    let take = |statement: &str| {
+        ModelManifest::verify(
+            bundle_of(statement.as_bytes(), &key()).as_bytes(),
+            &key().verifying_key(),
+        )
+    };
+    let size = r#""shard_size":30000"#;
+    assert!(ours.contains(size));
+    for good in [
+        ours.clone(),
+        ours.replace(size, r#""shard_size":30000.0"#),
+        ours.replace("sha256-sharded-30000", "sha256"),
+    ] {
+        assert_eq!(take(&good).unwrap().shard_size(), Some(30_000));
+    }
+    for bad in [
+        ours.replace(size, r#""shard_size":30000.5"#),
+        ours.replace(size, r#""shard_size":0.0"#),
+        ours.replace(size, r#""shard_size":1e300"#),
+        ours.replace(size, r#""shard_size":-30000"#),
+        ours.replace(size, r#""shard_size":"30000""#),
+        ours.replace("sha256-sharded-30000", "sha256-sharded-40000"),
+        ours.replace("sha256-sharded-30000", "blake3"),
+    ] {
+        assert_eq!(take(&bad), Err(VerifyError::Statement), "{bad}");
+    }
 }

@@ -122,13 +122,7 @@ fn tolerant() -> Vec<Target> {
     std::fs::write(dir.path().join("w"), "weights").unwrap();
     let manifest = ModelManifest::of_folder(dir.path(), &HashOptions::default()).unwrap();
     let bundle = manifest.sign(&key).unwrap();
-    let payload = bundle
-        .split("\"payload\":\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap()
-        .to_owned();
-    let statement = STANDARD.decode(payload).unwrap();
+    let statement = statement_of(&bundle);
     let keyring = || Keyring::generate(&mut seeded(1)).unwrap();
     let cache = serde_json::to_vec(&HashCache::default()).unwrap();
     let sealed = SealWriter::new(Vec::new(), &keyring(), &SealOptions::default(), &mut seeded(2)).unwrap();
@@ -183,13 +177,7 @@ fn tolerant() -> Vec<Target> {
         }),
         target("statement", statement, move |bytes| {
             // Signed by the publisher, yet hostile.
-            let sig = STANDARD.encode(key.sign(&pae(bytes)).unwrap());
-            let text = format!(
-                r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":"{}"}}}},
-                "dsseEnvelope":{{"payload":"{}","payloadType":"application/vnd.in-toto+json","signatures":[{{"sig":"{sig}"}}]}}}}"#,
-                hint(&key.verifying_key()),
-                STANDARD.encode(bytes)
-            );
+            let text = bundle_of(bytes, &key);
             ModelManifest::verify(text.as_bytes(), &key.verifying_key()).is_ok()
         }),
         target("cache", cache, |bytes| {
@@ -238,6 +226,26 @@ fn tolerant() -> Vec<Target> {
             true
         }),
     ]
+}
+
+/// A bundle of the format around any statement.
+pub(crate) fn bundle_of(statement: &[u8], key: &SigningKey) -> String {
+    let sig = STANDARD.encode(key.sign(&pae(statement)).unwrap());
+    format!(
+        r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":"{}"}}}},
+        "dsseEnvelope":{{"payload":"{}","payloadType":"application/vnd.in-toto+json","signatures":[{{"sig":"{sig}"}}]}}}}"#,
+        hint(&key.verifying_key()),
+        STANDARD.encode(statement)
+    )
+}
+
+/// The statement inside a bundle.
+pub(crate) fn statement_of(bundle: &str) -> Vec<u8> {
+    let payload = bundle
+        .split("\"payload\":\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    STANDARD.decode(payload.unwrap()).unwrap()
 }
 
 /// How a bundle names its key: SHA-256 of the PEM.
