@@ -47,6 +47,16 @@ for path in tracked("crates/*.rs"):
         if "/src/" in name and name not in records:
             breaches.append(f"{name} uses unsafe and no decision record names it")
 
+# The default build of security has one AEAD, that of ring (docs/decisions/0305).
+command = ["cargo", "tree", "-p", "modelops-security", "-e", "normal,build", "--prefix", "none"]
+tree = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+crates = {line.split(" ")[0] for line in tree.splitlines()}
+if "ring" not in crates:
+    breaches.append("modelops-security no longer depends on ring: look at what this check looks for")
+for name in sorted(crates):
+    if re.search(r"^aead|aes|chacha|salsa|gcm|ccm|ascon|aegis|aws-lc|openssl|sodium", name):
+        breaches.append(f"modelops-security depends on a second cipher: {name}")
+
 # One file, one subject.
 for path in tracked("crates/*.rs", "examples/*.rs", "benches/*.rs"):
     count = len(path.read_text().splitlines())

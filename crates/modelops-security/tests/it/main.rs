@@ -21,6 +21,7 @@ mod targets;
 mod tensors;
 mod tokens;
 mod traits;
+mod wycheproof;
 
 use modelops_security::InsecureSeededRandom;
 use modelops_security::keys::Keyring;

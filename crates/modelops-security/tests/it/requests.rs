@@ -254,3 +254,23 @@ fn what_nothing_grants_is_denied_and_every_decision_has_its_reason() {
     assert_eq!(policy.decide("stranger", &[], &infer), Decision::Denied);
     assert!(!Policy::default().decide("", &[], &infer).is_allowed());
 }
+
+/// The digest of the body that all examples of RFC 9421 (section B.2) are about, as SHA-256 of RFC 9530 has it.
+#[test]
+fn the_digest_of_the_body_is_that_of_the_rfc() {
+    let signer = RequestSigner::hmac("gateway", &[7; 32]).unwrap();
+    let body = br#"{"hello": "world"}"#;
+    let headers = signer
+        .sign(
+            "POST",
+            "https://example.com/foo?param=Value&Pet=dog",
+            body,
+            NOW,
+            &mut seeded(1),
+        )
+        .unwrap();
+    assert_eq!(
+        headers.content_digest,
+        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"
+    );
+}
