@@ -1,7 +1,9 @@
 //! A number that only grows.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::exemplar::Exemplar;
 use crate::kernel::slab::{self, Reader, Slots};
 
 /// A number that only grows: requests, errors, tokens.
@@ -25,15 +27,29 @@ use crate::kernel::slab::{self, Reader, Slots};
 #[derive(Debug, Clone)]
 pub struct Counter {
     slot: u32,
-    _slots: Arc<Slots>,
+    rest: Arc<Rest>,
+}
+
+/// What recording does not touch.
+#[derive(Debug)]
+struct Rest {
+    /// Given back with the last handle.
+    _slots: Slots,
+    exemplar: Mutex<Option<Box<Exemplar>>>,
+    /// Whether any counter of the family ever had one.
+    exemplified: Arc<AtomicBool>,
 }
 
 impl Counter {
-    pub(crate) fn create() -> Option<Self> {
+    pub(crate) fn create(exemplified: &Arc<AtomicBool>) -> Option<Self> {
         let slots = Slots::reserve(1)?;
         Some(Self {
             slot: slots.first(),
-            _slots: Arc::new(slots),
+            rest: Arc::new(Rest {
+                _slots: slots,
+                exemplar: Mutex::new(None),
+                exemplified: Arc::clone(exemplified),
+            }),
         })
     }
 
@@ -47,6 +63,21 @@ impl Counter {
     #[inline]
     pub fn inc_by(&self, n: u64) {
         slab::add(self.slot, n);
+    }
+
+    /// Adds `n` and remembers the trace it belongs to, in place of the one remembered before.
+    ///
+    /// Takes a lock of this series: meant for sampled requests, not for every one.
+    pub fn inc_with_exemplar(&self, n: u64, exemplar: Exemplar) {
+        self.inc_by(n);
+        self.rest.exemplified.store(true, Relaxed);
+        let mut last = self.rest.exemplar.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Box::new(exemplar.of(n as f64)));
+    }
+
+    pub(crate) fn exemplar(&self) -> Option<Exemplar> {
+        let last = self.rest.exemplar.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_deref().copied()
     }
 
     /// The count over all threads, those that ended included.

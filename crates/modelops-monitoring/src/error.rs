@@ -1,6 +1,7 @@
 //! What can go wrong, one small enum a step.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -47,6 +48,9 @@ pub enum RegisterError {
         /// Exponent of the greatest value.
         max: i8,
     },
+    /// The states of a state set must be an enum of at most 64 values.
+    #[error("states must be an enum of at most 64 values")]
+    States,
     /// All 16,777,216 storage cells of the process are in use: use fewer series, or coarser histograms.
     #[error("all storage cells of the process are in use")]
     Storage,
@@ -93,6 +97,35 @@ pub enum SketchError {
     NotContained,
 }
 
+/// An endpoint could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Other machines reach the address: allow it in the options, or serve the metrics through your own server.
+    #[error("{address} is not on the loopback interface")]
+    Remote {
+        /// The address as given.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {kind}")]
+    Io {
+        /// The address as given.
+        address: SocketAddr,
+        /// What the operating system said.
+        kind: ErrorKind,
+    },
+}
+
+/// A recorder could not be installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// The process has a recorder already; it can have one only.
+    #[error("another recorder is installed already")]
+    Taken,
+}
+
 /// A request log could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -108,6 +141,9 @@ pub enum LogError {
     /// The record did not serialise to one JSON object.
     #[error("the record does not serialise to a JSON object")]
     Record,
+    /// The record's own serialisation wrote to a log: write that record before or after, not within.
+    #[error("a record was written while this thread serialises another one")]
+    Reentrant,
     /// The background writer ended after a failure; [`RecordLog::close`](crate::RecordLog::close) tells which.
     #[error("the log's writer has stopped")]
     Stopped,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::RegisterError;
+use crate::exemplar::Exemplar;
 use crate::kernel::index::{IndexTable, bucket};
 use crate::kernel::slab::{self, Reader, Slots, Writer};
 use crate::sketch::{Schema, Sketch};
@@ -87,6 +88,9 @@ const ZEROS: u32 = 2;
 const FIXED_CELLS: u32 = 3;
 /// Bits of the sum's low part: a value's rest, in units of 2^(max − 76).
 const LOW_BITS: u32 = 44;
+
+/// Exemplars of a histogram without classic buckets.
+const OCTAVES: usize = 10;
 
 /// Repetitions that the low part of the sum can take in one step.
 const MOST_AT_ONCE: u64 = 1 << 16;
@@ -201,6 +205,8 @@ struct Rest {
     /// Given back with the last handle.
     _slots: Slots,
     far: Mutex<Option<Box<Far>>>,
+    /// One for each classic bucket, or for each octave modulo [`OCTAVES`] where there is none.
+    exemplars: Mutex<Box<[Option<Exemplar>]>>,
 }
 
 /// A distribution of durations or sizes, recorded by any number of threads.
@@ -243,6 +249,7 @@ impl Histogram {
             rest: Arc::new(Rest {
                 _slots: slots,
                 far: Mutex::new(None),
+                exemplars: Mutex::new(Box::default()),
             }),
         })
     }
@@ -273,6 +280,29 @@ impl Histogram {
         } else {
             self.observe_far(value, n);
         }
+    }
+
+    /// Counts `value` once and remembers the trace it belongs to, one for each classic bucket (one for each of ten
+    /// octaves where there are no classic buckets), the last one seen.
+    ///
+    /// Takes a lock of this series: meant for sampled requests, not for every one.
+    pub fn observe_with_exemplar(&self, value: f64, exemplar: Exemplar) {
+        self.observe(value);
+        if value.is_nan() {
+            return;
+        }
+        let bounds = &self.shape.bounds;
+        let (place, places) = if bounds.is_empty() {
+            let octave = bucket(value.abs().clamp(f64::MIN_POSITIVE, f64::MAX), 0);
+            (octave.rem_euclid(OCTAVES as i32) as usize, OCTAVES)
+        } else {
+            (bounds.partition_point(|bound| *bound < value), bounds.len() + 1)
+        };
+        let mut exemplars = self.rest.exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+        if exemplars.is_empty() {
+            *exemplars = vec![None; places].into();
+        }
+        exemplars[place] = Some(exemplar.of(value));
     }
 
     /// `value` lies in the fast range and `n` is at most [`MOST_AT_ONCE`].
@@ -363,6 +393,12 @@ impl Histogram {
         Reading {
             shape: &self.shape,
             cells,
+            exemplars: self
+                .rest
+                .exemplars
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             far: self
                 .rest
                 .far
@@ -382,9 +418,20 @@ pub struct Reading<'a> {
     shape: &'a Shape,
     cells: Vec<u64>,
     far: Option<Far>,
+    exemplars: Box<[Option<Exemplar>]>,
 }
 
 impl Reading<'_> {
+    /// The exemplar of classic bucket `place`, the one to infinity being the last.
+    pub(crate) fn exemplar_at(&self, place: usize) -> Option<&Exemplar> {
+        self.exemplars.get(place)?.as_ref()
+    }
+
+    /// All exemplars, in the order of the classic buckets.
+    pub(crate) fn exemplars(&self) -> impl Iterator<Item = &Exemplar> {
+        self.exemplars.iter().flatten()
+    }
+
     fn buckets(&self) -> &[u64] {
         &self.cells[self.shape.head as usize..]
     }

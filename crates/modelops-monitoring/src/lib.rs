@@ -2,36 +2,65 @@
 #![forbid(unsafe_code)]
 
 mod burn_rate;
+mod collector;
 mod counter;
 mod encode;
+mod endpoint;
 mod error;
+mod exemplar;
+mod exposition;
 mod family;
 mod gauge;
 mod histogram;
+mod info;
 mod kernel;
 mod labels;
+#[cfg(feature = "tracing")]
+mod layer;
+mod listing;
 pub mod llm;
+#[cfg(feature = "metrics")]
+mod loose;
 mod objective;
 pub mod openmetrics;
+mod process;
 mod record_log;
 mod record_reader;
+#[cfg(feature = "metrics")]
+mod recorder;
+mod redact;
 mod registry;
 mod sample;
 mod series;
+#[cfg(feature = "tower")]
+mod service;
 mod sketch;
 
 pub use burn_rate::{BurnAlert, BurnRate, BurnRule, Severity};
+pub use collector::{Collected, Collector};
 pub use counter::Counter;
-pub use error::{LogError, ReadError, RegisterError, SketchError, ValueError};
+pub use endpoint::{Endpoint, EndpointOptions};
+pub use error::{InstallError, LogError, ReadError, RegisterError, ServeError, SketchError, ValueError};
+pub use exemplar::Exemplar;
+pub use exposition::{Exposition, Format};
 pub use family::{Family, Series};
 pub use gauge::Gauge;
 pub use histogram::{Histogram, HistogramOptions, buckets};
+pub use info::StateSet;
 #[doc(hidden)]
 pub use labels::combinations;
 pub use labels::{LabelSet, LabelValue};
+#[cfg(feature = "tracing")]
+pub use layer::MonitoringLayer;
 pub use objective::{Objective, Status, Verdict};
+pub use process::ProcessCollector;
 pub use record_log::{LogReport, RecordLog, RecordLogOptions, WhenFull};
 pub use record_reader::{LogSummary, RecordReader};
+#[cfg(feature = "metrics")]
+pub use recorder::{RegistryRecorder, install_recorder};
+pub use redact::{Redactor, Secrets};
 pub use registry::{Registry, RegistryOptions};
 pub use series::{Cardinality, Metric};
+#[cfg(feature = "tower")]
+pub use service::MetricsService;
 pub use sketch::{Schema, Sketch};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::LogError;
+use crate::redact::{Redacting, Redactor, Secrets};
 
 /// How long the writer gathers records before it writes them.
 const GATHER: Duration = Duration::from_millis(50);
@@ -40,6 +41,10 @@ pub struct RecordLogOptions {
     pub queue_bytes: usize,
     /// What happens when they are reached.
     pub when_full: WhenFull,
+    /// The time that one file spans: [`RecordLog::tick`] begins a new file in each. Default none.
+    pub max_file_age: Option<Duration>,
+    /// Whether [`Secrets`] takes secrets out of every text. Default yes.
+    pub redact: bool,
 }
 
 impl Default for RecordLogOptions {
@@ -49,6 +54,8 @@ impl Default for RecordLogOptions {
             max_file_bytes: 128 << 20,
             queue_bytes: 8 << 20,
             when_full: WhenFull::Drop,
+            max_file_age: None,
+            redact: true,
         }
     }
 }
@@ -72,6 +79,20 @@ impl RecordLogOptions {
     #[must_use]
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
+        self
+    }
+
+    /// The same with a new file for each span of time; zero means none.
+    #[must_use]
+    pub fn with_max_file_age(mut self, age: Duration) -> Self {
+        self.max_file_age = (!age.is_zero()).then_some(age);
+        self
+    }
+
+    /// The same with texts written as they are, secrets included.
+    #[must_use]
+    pub fn without_redaction(mut self) -> Self {
+        self.redact = false;
         self
     }
 
@@ -101,7 +122,8 @@ pub struct LogReport {
 ///
 /// The caller serialises into a buffer of its thread and hands the line over; it never touches the disk. Timestamps
 /// are fields of the record: the log reads no clock. Every record is written, or counted as dropped in
-/// [`LogReport`] and by a line `{"dropped":n}` at the place where it is missing. Line breaks cannot be forged: JSON escapes them.
+/// [`LogReport`] and by a line `{"dropped":n}` at the place where it is missing. Line breaks cannot be forged: JSON
+/// escapes them. Secrets are taken out of every text before it is formatted: see [`Secrets`].
 ///
 /// Each log begins a new file after those that are there, so that a file torn by a crash is never appended to;
 /// [`RecordReader`](crate::RecordReader) counts a torn last line. Dropping the log writes what is pending.
@@ -129,6 +151,8 @@ pub struct RecordLog {
     shared: Arc<Shared>,
     when_full: WhenFull,
     queue_bytes: usize,
+    max_file_age: Option<Duration>,
+    redactor: Option<Box<dyn Redactor>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -144,6 +168,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     pending: Vec<u8>,
+    /// Where in `pending` a new file begins, by rising place.
+    cuts: Vec<usize>,
+    /// The span of time that the present file belongs to.
+    span: Option<u128>,
     records: u64,
     /// Records dropped that the log does not tell of yet.
     untold: u64,
@@ -163,7 +191,8 @@ impl Shared {
 }
 
 thread_local! {
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The line being formatted, and the text being redacted.
+    static LINE: RefCell<(Vec<u8>, String)> = const { RefCell::new((Vec::new(), String::new())) };
 }
 
 impl RecordLog {
@@ -172,7 +201,27 @@ impl RecordLog {
     /// # Errors
     /// [`LogError::Io`] where the folder or the first file cannot be made.
     pub fn create(folder: impl AsRef<Path>, options: RecordLogOptions) -> Result<Self, LogError> {
-        let folder = folder.as_ref();
+        let redactor = options.redact.then(|| Box::new(Secrets) as Box<dyn Redactor>);
+        Self::begin(folder.as_ref(), options, redactor)
+    }
+
+    /// As [`create`](Self::create), with a redactor of your own in the place of [`Secrets`].
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with(
+        folder: impl AsRef<Path>,
+        options: RecordLogOptions,
+        redactor: Box<dyn Redactor>,
+    ) -> Result<Self, LogError> {
+        Self::begin(folder.as_ref(), options, Some(redactor))
+    }
+
+    fn begin(
+        folder: &Path,
+        options: RecordLogOptions,
+        redactor: Option<Box<dyn Redactor>>,
+    ) -> Result<Self, LogError> {
         fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
         let mut files = Files {
             folder: folder.to_owned(),
@@ -202,6 +251,8 @@ impl RecordLog {
             shared,
             when_full: options.when_full,
             queue_bytes: options.queue_bytes,
+            max_file_age: options.max_file_age,
+            redactor,
             writer: Some(writer),
         })
     }
@@ -209,17 +260,61 @@ impl RecordLog {
     /// Hands one record over. A record that finds the queue full is dropped and counted, or waits: see [`WhenFull`].
     ///
     /// # Errors
-    /// [`LogError::Record`] where the record is no JSON object; [`LogError::Stopped`] after the disk failed.
+    /// [`LogError::Record`] where the record is no JSON object; [`LogError::Stopped`] after the disk failed;
+    /// [`LogError::Reentrant`] for a record written while this thread serialises another one.
     pub fn write<R: Serialize + ?Sized>(&self, record: &R) -> Result<(), LogError> {
-        LINE.with_borrow_mut(|line| {
+        LINE.with(|buffers| {
+            // Taken already where the record's own serialisation writes to a log.
+            let mut buffers = buffers.try_borrow_mut().map_err(|_| LogError::Reentrant)?;
+            let (line, text) = &mut *buffers;
             line.clear();
-            serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?;
+            match &self.redactor {
+                None => serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?,
+                Some(redactor) => {
+                    let formatter = Redacting::new(&**redactor, text);
+                    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, formatter);
+                    record.serialize(&mut serializer).map_err(|_| LogError::Record)?;
+                }
+            }
             if line.first() != Some(&b'{') {
                 return Err(LogError::Record);
             }
             line.push(b'\n');
             self.enqueue(line)
         })
+    }
+
+    /// Says what time it is, on any clock that only rises; where [`max_file_age`](RecordLogOptions::max_file_age) is
+    /// set, the first call in each span of that length makes the records after it go into a new file.
+    ///
+    /// Call it now and then: with each scrape, say. A file that would be empty is not begun.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use modelops_monitoring::{RecordLog, RecordLogOptions};
+    /// # #[derive(serde::Serialize)] struct Line { n: u8 }
+    /// let folder = tempfile::tempdir()?;
+    /// let hour = Duration::from_secs(3600);
+    /// let log = RecordLog::create(folder.path(), RecordLogOptions::default().with_max_file_age(hour))?;
+    /// for minutes in [0, 30, 60] {
+    ///     log.tick(Duration::from_secs(60 * minutes));
+    ///     log.write(&Line { n: 1 })?;
+    /// }
+    /// assert_eq!(log.close()?.files, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tick(&self, now: Duration) {
+        let Some(age) = self.max_file_age else { return };
+        let span = now.as_nanos() / age.as_nanos();
+        let mut state = self.shared.lock();
+        let before = state.span.replace(span);
+        if before.is_some_and(|before| before < span) {
+            if state.untold > 0 {
+                tell(&mut state);
+            }
+            let place = state.pending.len();
+            state.cuts.push(place);
+        }
     }
 
     fn enqueue(&self, line: &[u8]) -> Result<(), LogError> {
@@ -329,7 +424,7 @@ fn tell(state: &mut State) {
 }
 
 fn write_all(shared: &Shared, mut files: Files) {
-    let mut batch = Vec::new();
+    let (mut batch, mut cuts) = (Vec::new(), Vec::new());
     let mut state = shared.lock();
     loop {
         while state.pending.is_empty() && state.untold == 0 && !state.closing {
@@ -352,11 +447,13 @@ fn write_all(shared: &Shared, mut files: Files) {
             return;
         }
         std::mem::swap(&mut state.pending, &mut batch);
+        std::mem::swap(&mut state.cuts, &mut cuts);
         let records = std::mem::take(&mut state.records);
         state.writing = true;
         state.hurry = false;
         drop(state);
-        let outcome = files.write(&batch);
+        let outcome = files.write_cut(&batch, &cuts);
+        cuts.clear();
         batch.clear();
         batch.shrink_to(EAGER);
         state = shared.lock();
@@ -395,6 +492,19 @@ impl Files {
         self.report.files += 1;
         self.open = Some((path, file, 0));
         Ok(())
+    }
+
+    /// Writes whole lines, a new file begun at each of `cuts`.
+    fn write_cut(&mut self, lines: &[u8], cuts: &[usize]) -> Result<(), LogError> {
+        let mut from = 0;
+        for cut in cuts {
+            self.write(&lines[from..*cut])?;
+            from = *cut;
+            if self.open.as_ref().is_some_and(|(_, _, length)| *length > 0) {
+                self.open = None;
+            }
+        }
+        self.write(&lines[from..])
     }
 
     /// Writes whole lines, the next file begun before the line that would be too much.

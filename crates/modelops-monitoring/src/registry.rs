@@ -5,28 +5,35 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::collector::{Collected, CollectedFamily, Collector};
 use crate::counter::Counter;
 use crate::encode::{openmetrics, text};
 use crate::error::RegisterError;
 use crate::family::Family;
 use crate::gauge::Gauge;
 use crate::histogram::{Histogram, HistogramOptions, Shape};
-use crate::labels::LabelSet;
+use crate::info::{Facts, StateSet, States};
+use crate::labels::{LabelSet, LabelValue};
+use crate::listing::{Collect, Prepared};
 use crate::sample::{Descriptor, Kind};
-use crate::series::{Collect, Core, Metric, Prepared};
+use crate::series::{Core, Metric};
 
 /// Settings of a [`Registry`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RegistryOptions {
     /// Series a family may have before further label sets share its overflow series. Default 2,000.
     pub cardinality_limit: usize,
+    /// When counting begins, in seconds since the Unix epoch: usually now. The formats that have a start timestamp
+    /// (OpenMetrics 2.0, protobuf, OTLP) then name it, so that a reader sees a restart. Default none.
+    pub start: Option<f64>,
 }
 
 impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             cardinality_limit: 2_000,
+            start: None,
         }
     }
 }
@@ -36,6 +43,13 @@ impl RegistryOptions {
     #[must_use]
     pub fn with_cardinality_limit(mut self, series: usize) -> Self {
         self.cardinality_limit = series;
+        self
+    }
+
+    /// The same with the time that counting begins, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_start(mut self, seconds: f64) -> Self {
+        self.start = seconds.is_finite().then_some(seconds);
         self
     }
 }
@@ -66,6 +80,13 @@ struct Inner {
     options: RegistryOptions,
     /// By exposed name.
     families: RwLock<BTreeMap<String, Arc<dyn Collect>>>,
+    collectors: RwLock<Vec<Collecting>>,
+}
+
+/// A collector and what it said when it was added: the only metrics it may give.
+struct Collecting {
+    collector: Box<dyn Collector>,
+    admitted: Vec<Descriptor>,
 }
 
 impl fmt::Debug for Registry {
@@ -100,6 +121,7 @@ impl Registry {
                 namespace: namespace.to_owned(),
                 options,
                 families: RwLock::new(BTreeMap::new()),
+                collectors: RwLock::new(Vec::new()),
             }),
         })
     }
@@ -178,7 +200,7 @@ impl Registry {
         full: bool,
         help: &str,
     ) -> Result<Family<L, Counter>, RegisterError> {
-        self.register(name, full, help, Kind::Counter, ())
+        self.register(name, full, help, Kind::Counter, Arc::default())
     }
 
     /// As [`gauge_family`](Self::gauge_family); a `full` name stands by itself and may hold a colon.
@@ -202,6 +224,101 @@ impl Registry {
         self.register(name, full, help, Kind::Histogram, Arc::new(Shape::new(options)?))
     }
 
+    /// Registers facts that do not change while the process runs, as the labels of one series that is always 1.
+    ///
+    /// ```
+    /// use modelops_monitoring::Registry;
+    /// let registry = Registry::new("shop")?;
+    /// registry.info("build", "What runs.", &[("version", "1.4.0")])?;
+    /// assert!(registry.to_openmetrics().ends_with("shop_build_info{version=\"1.4.0\"} 1\n# EOF\n"));
+    /// # Ok::<(), modelops_monitoring::RegisterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RegisterError`] for a malformed or taken name, or a bad label.
+    pub fn info(&self, name: &str, help: &str, facts: &[(&str, &str)]) -> Result<(), RegisterError> {
+        let names: Vec<_> = facts.iter().map(|(name, _)| *name).collect();
+        check_labels(&names)?;
+        self.admit(name, false, help, Kind::Info, &[], |descriptor| {
+            Ok(Arc::new(Facts::new(descriptor, facts)))
+        })?;
+        Ok(())
+    }
+
+    /// Registers a set of states, each on or off, that the variants of `E` name.
+    ///
+    /// # Errors
+    /// [`RegisterError`] for a malformed or taken name, or where `E` is text or has more than 64 values.
+    pub fn state_set<E: LabelValue>(&self, name: &str, help: &str) -> Result<StateSet<E>, RegisterError> {
+        let set = StateSet::new().ok_or(RegisterError::States)?;
+        let cells = set.cells();
+        self.admit(name, false, help, Kind::StateSet, &[], |descriptor| {
+            Ok(Arc::new(States::new::<E>(descriptor, cells)))
+        })?;
+        Ok(set)
+    }
+
+    /// Asks `collector` for its numbers at each scrape from now on; they follow the registry's own.
+    ///
+    /// # Errors
+    /// [`RegisterError`] where a name that it gives now is malformed or taken, or a label is bad; it is then not added.
+    pub fn add_collector(&self, collector: Box<dyn Collector>) -> Result<(), RegisterError> {
+        let mut first = Collected::default();
+        collector.collect(&mut first);
+        let families = self
+            .inner
+            .families
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut collectors = self
+            .inner
+            .collectors
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut admitted: Vec<Descriptor> = Vec::new();
+        for family in first.into_families() {
+            let descriptor = family.descriptor();
+            check_name(&descriptor.name)?;
+            for labels in family.label_names() {
+                check_labels(&labels)?;
+            }
+            let others = collectors.iter().flat_map(|collecting| &collecting.admitted);
+            let own = families.values().map(|family| family.descriptor());
+            let taken = own
+                .chain(others)
+                .chain(&admitted)
+                .find_map(|taken| clash(taken, descriptor));
+            if let Some(name) = taken {
+                return Err(RegisterError::Taken { name });
+            }
+            admitted.push(descriptor.clone());
+        }
+        collectors.push(Collecting { collector, admitted });
+        Ok(())
+    }
+
+    /// What the collectors say now, as far as they may.
+    fn collected(&self) -> Vec<CollectedFamily> {
+        let collectors = self
+            .inner
+            .collectors
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
+        for Collecting { collector, admitted } in &*collectors {
+            let mut collected = Collected::default();
+            collector.collect(&mut collected);
+            let known = |family: &CollectedFamily| {
+                let descriptor = family.descriptor();
+                let same =
+                    |known: &Descriptor| known.name == descriptor.name && known.kind == descriptor.kind;
+                admitted.iter().any(same) && family.label_names().all(|labels| check_labels(&labels).is_ok())
+            };
+            all.extend(collected.into_families().filter(known));
+        }
+        all
+    }
+
     fn register<L: LabelSet, M: Metric>(
         &self,
         name: &str,
@@ -213,38 +330,70 @@ impl Registry {
     where
         Core<M>: Collect,
     {
-        let name = match &*self.inner.namespace {
-            namespace if !full && !namespace.is_empty() => format!("{namespace}_{name}"),
-            _ => name.to_owned(),
+        check_labels(L::NAMES)?;
+        let limit = self.inner.options.cardinality_limit;
+        let core = self.admit(name, full, help, kind, L::NAMES, |descriptor| {
+            Ok(Arc::new(Core::<M>::new::<L>(descriptor, shared, limit)?))
+        })?;
+        Ok(Family::new(core))
+    }
+
+    /// The name with the namespace before it.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        match &*self.inner.namespace {
+            "" => name.to_owned(),
+            namespace => format!("{namespace}_{name}"),
+        }
+    }
+
+    /// Series that one family may have.
+    pub(crate) fn cardinality_limit(&self) -> usize {
+        self.inner.options.cardinality_limit
+    }
+
+    /// Puts the family that `make` makes among the others, unless its name is malformed or taken.
+    pub(crate) fn admit<C: Collect + 'static>(
+        &self,
+        name: &str,
+        full: bool,
+        help: &str,
+        kind: Kind,
+        labels: &'static [&'static str],
+        make: impl FnOnce(Descriptor) -> Result<Arc<C>, RegisterError>,
+    ) -> Result<Arc<C>, RegisterError> {
+        let name = if full {
+            name.to_owned()
+        } else {
+            self.full_name(name)
         };
         if !full {
             check_name(&name)?;
         }
-        check_labels(L::NAMES)?;
+        let descriptor = Descriptor {
+            help: help.to_owned(),
+            kind,
+            labels,
+            start: self.inner.options.start,
+            name: name.clone(),
+        };
         let mut families = self
             .inner
             .families
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let descriptor = Descriptor {
-            help: help.to_owned(),
-            kind,
-            labels: L::NAMES,
-            name,
-        };
-        for taken in families.values() {
-            if let Some(name) = clash(taken.descriptor(), &descriptor) {
-                return Err(RegisterError::Taken { name });
-            }
+        let collectors = self
+            .inner
+            .collectors
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let collected = collectors.iter().flat_map(|collecting| &collecting.admitted);
+        let own = families.values().map(|family| family.descriptor());
+        if let Some(name) = own.chain(collected).find_map(|taken| clash(taken, &descriptor)) {
+            return Err(RegisterError::Taken { name });
         }
-        let name = descriptor.name.clone();
-        let core = Arc::new(Core::<M>::new::<L>(
-            descriptor,
-            shared,
-            self.inner.options.cardinality_limit,
-        )?);
-        families.insert(name, Arc::clone(&core) as Arc<dyn Collect>);
-        Ok(Family::new(core))
+        let family = make(descriptor)?;
+        families.insert(name, Arc::clone(&family) as Arc<dyn Collect>);
+        Ok(family)
     }
 
     /// Drops the series with text labels that nothing was recorded into for `idle`, and says how many.
@@ -309,13 +458,23 @@ impl Registry {
         self.encode(openmetrics::encode, out);
     }
 
-    fn encode(&self, format: fn(&[Box<dyn Prepared + '_>], &mut Vec<u8>), out: &mut Vec<u8>) {
+    pub(crate) fn encode(
+        &self,
+        format: impl FnOnce(&[Box<dyn Prepared + '_>], &mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
         let families: Vec<_> = {
             let families = self.inner.families.read().unwrap_or_else(PoisonError::into_inner);
             families.values().cloned().collect()
         };
         // Listed before storage is locked, and dropped after.
-        let prepared: Vec<_> = families.iter().map(|family| family.prepare()).collect();
+        let collected = self.collected();
+        let mut prepared: Vec<_> = families.iter().map(|family| family.prepare()).collect();
+        prepared.extend(
+            collected
+                .into_iter()
+                .map(|family| Box::new(family) as Box<dyn Prepared>),
+        );
         format(&prepared, out);
     }
 }
@@ -357,7 +516,8 @@ fn clash(a: &Descriptor, b: &Descriptor) -> Option<String> {
     let exposed = |descriptor: &Descriptor| {
         let suffixes: &[&str] = match descriptor.kind {
             Kind::Counter => &["", "_total", "_created"],
-            Kind::Gauge => &[""],
+            Kind::Gauge | Kind::StateSet => &[""],
+            Kind::Info => &["", "_info"],
             Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
         };
         suffixes

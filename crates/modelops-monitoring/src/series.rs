@@ -18,7 +18,7 @@ use crate::gauge::Gauge;
 use crate::histogram::{Histogram, Shape};
 use crate::kernel::slab::Reader;
 use crate::labels::LabelSet;
-use crate::sample::{self, Descriptor, Sample};
+use crate::sample::{self, Descriptor, Labels, Pairs, Sample};
 
 /// The text that every label of the overflow series carries.
 pub(crate) const OVERFLOW: &str = "__overflow__";
@@ -35,7 +35,10 @@ impl Metric for Gauge {}
 impl Metric for Histogram {}
 
 pub(crate) mod kind {
-    use super::{Arc, Counter, Gauge, Histogram, LocalKey, Memory, Reader, RefCell, Sample, Shape, fmt};
+    use super::{
+        Arc, AtomicBool, Counter, Gauge, Histogram, LocalKey, Memory, Reader, RefCell, Relaxed, Sample,
+        Shape, fmt,
+    };
 
     /// The workings of a metric; the module is private, so no other crate can name it.
     pub trait Kind: Clone + Send + Sync + fmt::Debug + Sized + 'static {
@@ -47,6 +50,10 @@ pub(crate) mod kind {
         fn slot(&self) -> Option<u32> {
             None
         }
+        /// Whether a series of the family ever had an exemplar that its line would have to name.
+        fn exemplified(_: &Self::Shared) -> bool {
+            false
+        }
         /// The calling thread's recently used series.
         fn memory() -> &'static LocalKey<RefCell<Memory<Self>>>;
         /// A number that changes whenever something is recorded.
@@ -56,14 +63,19 @@ pub(crate) mod kind {
     }
 
     impl Kind for Counter {
-        type Shared = ();
+        /// Whether any counter of the family ever had an exemplar.
+        type Shared = Arc<AtomicBool>;
 
-        fn create((): &()) -> Option<Self> {
-            Self::create()
+        fn create(exemplified: &Arc<AtomicBool>) -> Option<Self> {
+            Self::create(exemplified)
         }
 
         fn slot(&self) -> Option<u32> {
             Some(self.slot())
+        }
+
+        fn exemplified(shared: &Arc<AtomicBool>) -> bool {
+            shared.load(Relaxed)
         }
 
         fn memory() -> &'static LocalKey<RefCell<Memory<Self>>> {
@@ -76,7 +88,7 @@ pub(crate) mod kind {
         }
 
         fn sample(&self, reader: &Reader, _: bool) -> Option<Sample<'_>> {
-            Some(Sample::Counter(self.read(reader)))
+            Some(Sample::Counter(self.read(reader), self.exemplar()))
         }
     }
 
@@ -128,7 +140,7 @@ pub(crate) mod kind {
 #[derive(Debug)]
 pub(crate) struct Entry<M> {
     pub(crate) metric: M,
-    texts: Box<[Box<str>]>,
+    pub(crate) texts: Box<[Box<str>]>,
     body: Box<str>,
     pinned: AtomicBool,
     /// What the last look for idle series saw, and since when it has been so.
@@ -162,6 +174,13 @@ impl<M> Entry<M> {
                 *rest = Some((trace, now));
                 false
             }
+        }
+    }
+
+    pub(crate) fn labels<'a>(&'a self, names: &'a [&'static str]) -> Labels<'a> {
+        Labels {
+            body: &self.body,
+            pairs: Pairs::Owned(names, &self.texts),
         }
     }
 
@@ -226,37 +245,13 @@ struct Table<M> {
 }
 
 /// The series by rising label texts, ready to be written out.
-struct Sorted<M> {
-    entries: Box<[Arc<Entry<M>>]>,
+pub(crate) struct Sorted<M> {
+    pub(crate) entries: Box<[Arc<Entry<M>>]>,
     /// Of counters: where their lines begin, `name_total{labels} `, one after the other, and where each ends.
-    starts: Vec<u8>,
-    ends: Vec<usize>,
+    pub(crate) starts: Vec<u8>,
+    pub(crate) ends: Vec<usize>,
     /// Of counters: their cells, kept here so that reading them touches no entry.
-    slots: Vec<u32>,
-}
-
-/// The lines of a family of counters, up to their values.
-pub(crate) struct CounterLines<'a> {
-    starts: &'a [u8],
-    ends: &'a [usize],
-    values: Vec<u64>,
-}
-
-impl CounterLines<'_> {
-    /// How long all the line starts are together, and how many.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        (self.starts.len(), self.ends.len())
-    }
-
-    /// Each line's start and value.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let mut from = 0;
-        self.ends.iter().zip(&self.values).map(move |(end, value)| {
-            let start = &self.starts[from..*end];
-            from = *end;
-            (start, *value)
-        })
-    }
+    pub(crate) slots: Vec<u32>,
 }
 
 /// How the labels of a family spread.
@@ -269,21 +264,24 @@ pub struct Cardinality {
     pub labels: Vec<(&'static str, usize)>,
 }
 
+/// The body and the texts of a dense series' labels.
+type DenseLabels = (Box<str>, Box<[&'static str]>);
+
 /// A family without the type of its labels.
 pub(crate) struct Core<M: Metric> {
     pub(crate) descriptor: Descriptor,
     pub(crate) dense: Box<[M]>,
-    dense_bodies: Box<[Box<str>]>,
-    shared: M::Shared,
+    dense_labels: Box<[DenseLabels]>,
+    pub(crate) shared: M::Shared,
     limit: usize,
     /// Tells families apart in the threads' memories.
     id: u64,
     /// Raised whenever a series is taken away, so that no thread goes on using it.
-    generation: AtomicU64,
+    pub(crate) generation: AtomicU64,
     table: RwLock<Table<M>>,
     /// Takes what does not fit into the table; there from the start, so that it never fails.
-    overflow: Option<Arc<Entry<M>>>,
-    overflowed: AtomicBool,
+    pub(crate) overflow: Option<Arc<Entry<M>>>,
+    pub(crate) overflowed: AtomicBool,
     /// One writer at a time makes a series, outside the table's lock.
     making: Mutex<()>,
     hasher: FixedState,
@@ -309,7 +307,7 @@ impl<M: Metric> Core<M> {
             dense.push(M::create(&shared).ok_or(RegisterError::Storage)?);
             let mut texts = Vec::new();
             L::texts_at(index, &mut |text| texts.push(text));
-            bodies.push(label_body(L::NAMES, texts.into_iter()));
+            bodies.push((label_body(L::NAMES, texts.iter().copied()), texts.into()));
         }
         let overflow = if count == 0 {
             let metric = M::create(&shared).ok_or(RegisterError::Storage)?;
@@ -323,7 +321,7 @@ impl<M: Metric> Core<M> {
             overflowed: AtomicBool::new(false),
             descriptor,
             dense: dense.into(),
-            dense_bodies: bodies.into(),
+            dense_labels: bodies.into(),
             shared,
             limit,
             id: NEXT_FAMILY.fetch_add(1, Relaxed),
@@ -456,7 +454,16 @@ impl<M: Metric> Core<M> {
         Some(entry)
     }
 
-    fn sorted(&self) -> Arc<Sorted<M>> {
+    /// The labels of the dense series at `index`.
+    pub(crate) fn dense_labels(&self, index: usize) -> Labels<'_> {
+        let (body, texts) = &self.dense_labels[index];
+        Labels {
+            body,
+            pairs: Pairs::Fixed(self.descriptor.labels, texts),
+        }
+    }
+
+    pub(crate) fn sorted(&self) -> Arc<Sorted<M>> {
         if let Some(sorted) = &self.read().sorted {
             return Arc::clone(sorted);
         }
@@ -483,7 +490,7 @@ impl<M: Metric> Core<M> {
         sorted
     }
 
-    fn evict(&self, now: Duration, idle: Duration) -> usize {
+    pub(crate) fn evict(&self, now: Duration, idle: Duration) -> usize {
         // Nobody makes a series meanwhile; what is dropped is dropped after the locks.
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let sorted = self.sorted();
@@ -523,109 +530,6 @@ impl<M: Metric> Core<M> {
         Cardinality {
             overflowed: self.overflowed.load(Relaxed),
             labels,
-        }
-    }
-}
-
-/// A family of any kind, as the registry sees it.
-pub(crate) trait Collect: Send + Sync {
-    fn descriptor(&self) -> &Descriptor;
-
-    /// The series at this moment, to be read later: reading takes no lock but storage's.
-    fn prepare(&self) -> Box<dyn Prepared + '_>;
-
-    /// Drops the series that nothing was recorded into for `idle`; says how many.
-    fn evict_idle(&self, now: Duration, idle: Duration) -> usize;
-}
-
-/// The series of a family at one moment.
-pub(crate) trait Prepared {
-    fn descriptor(&self) -> &Descriptor;
-
-    /// The series of a family of counters with text labels, the overflow series left out; `None` for any other.
-    fn counter_lines(&self, reader: &Reader) -> Option<CounterLines<'_>>;
-
-    /// The overflow series, where it is in use.
-    fn overflow(&self, reader: &Reader) -> Option<(&str, Sample<'_>)>;
-
-    /// Calls `each` with the label body and the value of every series, in a fixed order.
-    fn visit(&self, reader: &Reader, each: &mut dyn FnMut(&str, Sample<'_>));
-}
-
-struct Listed<'a, M: Metric> {
-    core: &'a Core<M>,
-    sorted: Arc<Sorted<M>>,
-}
-
-impl<M: Metric> Collect for Core<M> {
-    fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    fn prepare(&self) -> Box<dyn Prepared + '_> {
-        Box::new(Listed {
-            core: self,
-            sorted: self.sorted(),
-        })
-    }
-
-    fn evict_idle(&self, now: Duration, idle: Duration) -> usize {
-        self.evict(now, idle)
-    }
-}
-
-impl<M: Metric> Prepared for Listed<'_, M> {
-    fn descriptor(&self) -> &Descriptor {
-        &self.core.descriptor
-    }
-
-    fn counter_lines(&self, reader: &Reader) -> Option<CounterLines<'_>> {
-        if self.sorted.ends.is_empty() {
-            return None;
-        }
-        let slots = &*self.sorted.slots;
-        let (least, most) = (*slots.iter().min()?, *slots.iter().max()?);
-        let span = (most - least) as usize + 1;
-        let values = if span <= 4 * self.sorted.ends.len() {
-            // Series made one after the other lie side by side: whole pages are added up.
-            let mut sums = vec![0; span];
-            reader.sum_range(least, &mut sums);
-            slots.iter().map(|slot| sums[(slot - least) as usize]).collect()
-        } else {
-            slots.iter().map(|slot| reader.sum(*slot)).collect()
-        };
-        Some(CounterLines {
-            starts: &self.sorted.starts,
-            ends: &self.sorted.ends,
-            values,
-        })
-    }
-
-    fn overflow(&self, reader: &Reader) -> Option<(&str, Sample<'_>)> {
-        let overflow = self
-            .core
-            .overflow
-            .as_ref()
-            .filter(|_| self.core.overflowed.load(Relaxed))?;
-        Some((&overflow.body, overflow.metric.sample(reader, false)?))
-    }
-
-    fn visit(&self, reader: &Reader, each: &mut dyn FnMut(&str, Sample<'_>)) {
-        let labelled = !self.core.descriptor.labels.is_empty();
-        for (metric, body) in self.core.dense.iter().zip(&self.core.dense_bodies) {
-            if let Some(sample) = metric.sample(reader, labelled) {
-                each(body, sample);
-            }
-        }
-        let overflow = self
-            .core
-            .overflow
-            .as_ref()
-            .filter(|_| self.core.overflowed.load(Relaxed));
-        for entry in self.sorted.entries.iter().chain(overflow) {
-            if let Some(sample) = entry.metric.sample(reader, false) {
-                each(&entry.body, sample);
-            }
         }
     }
 }

@@ -314,11 +314,31 @@ impl Sketch {
     #[must_use]
     pub fn sum(&self) -> f64 {
         match self.infinite {
-            [0, 0] => self.fixed as f64 / 18_446_744_073_709_551_616.0 + self.coarse,
+            [0, 0] => self.finite_sum(),
             [_, 0] => f64::INFINITY,
             [0, _] => f64::NEG_INFINITY,
             _ => f64::NAN,
         }
+    }
+
+    /// The sum of the finite values.
+    pub(crate) fn finite_sum(&self) -> f64 {
+        self.fixed as f64 / 18_446_744_073_709_551_616.0 + self.coarse
+    }
+
+    /// The sum as exposition formats want it: NaN once a NaN was observed.
+    pub(crate) fn exposed_sum(&self) -> f64 {
+        if self.nan > 0 { f64::NAN } else { self.sum() }
+    }
+
+    /// The buckets of one side with that of infinity, which lies just beyond the one that holds `f64::MAX`.
+    pub(crate) fn side(&self, negative: bool) -> impl Iterator<Item = (i32, u64)> + '_ {
+        let buckets = if negative { &self.negative } else { &self.positive };
+        let infinite = self.infinite[usize::from(negative)];
+        let beyond = bucket(f64::MAX, self.schema) + 1;
+        buckets
+            .iter()
+            .chain(std::iter::once((beyond, infinite)).filter(|(_, n)| *n > 0))
     }
 
     /// The value of rank `⌈q·n⌉` among the `n` values (at least rank 1), within the relative error.

@@ -1,8 +1,9 @@
-//! OpenMetrics 1.0 text: a strict parser and a linter.
+//! OpenMetrics text: strict parsers of 1.0 and [2.0](v2), and a linter.
 
 mod check;
 mod lint;
 mod scan;
+pub mod v2;
 
 pub use lint::{Advice, LintIssue, lint};
 pub use scan::parse;
@@ -145,6 +146,15 @@ pub enum Fault {
     /// A label that the type asks for is missing or malformed.
     #[error("a label that the type asks for is missing or malformed")]
     TypeLabel,
+    /// A value in braces is malformed, lacks a part, or its parts do not fit together.
+    #[error("malformed or contradictory composite value")]
+    Composite,
+    /// A start timestamp is malformed, or the type has none.
+    #[error("malformed or misplaced start timestamp")]
+    Start,
+    /// One family's name is quoted in some lines and not in others.
+    #[error("a family's name is quoted in some lines and not in others")]
+    Quoting,
     /// The samples of one metric are interrupted, repeated, or mix timestamps.
     #[error("samples of one metric interrupted, repeated, or with timestamps out of order")]
     Grouping,

@@ -165,7 +165,7 @@ impl Parser {
     }
 }
 
-fn kind(text: &str) -> Option<FamilyKind> {
+pub(super) fn kind(text: &str) -> Option<FamilyKind> {
     Some(match text {
         "unknown" => FamilyKind::Unknown,
         "gauge" => FamilyKind::Gauge,
@@ -262,7 +262,7 @@ fn labels(text: &str) -> Result<(Labels, &str), Fault> {
     }
 }
 
-fn closing_quote(text: &str) -> Option<usize> {
+pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|b| {
         let closes = b == b'"' && !escaped;
@@ -272,7 +272,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 }
 
 /// `\\`, `\"` and `\n`; any other backslash stands for itself.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -292,13 +292,13 @@ fn unescape(text: &str) -> String {
     out
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':';
     bytes.next().is_some_and(starts) && bytes.all(|b| starts(b) || b.is_ascii_digit())
 }
 
-fn is_label_name(text: &str) -> bool {
+pub(super) fn is_label_name(text: &str) -> bool {
     is_name(text) && !text.contains(':')
 }
 
@@ -313,7 +313,7 @@ pub(super) fn number(text: &str) -> Option<f64> {
 }
 
 /// A finite decimal number: `[+-] digits [. digits] [e [+-] digits]`.
-fn real(text: &str) -> Option<f64> {
+pub(super) fn real(text: &str) -> Option<f64> {
     // What the standard parser takes beyond that is spelled with letters.
     let decimal = text
         .bytes()

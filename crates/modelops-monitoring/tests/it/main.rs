@@ -1,11 +1,15 @@
 //! Laws, reference values and refusals of `modelops-monitoring`.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod adoption;
 mod data;
+mod endpoint;
 mod errors;
+mod formats;
 mod logs;
 mod model;
 mod properties;
+mod protobuf;
 mod reference;
 mod requests;
 mod threads;
