@@ -236,7 +236,7 @@ proptest! {
     /// A redacting log writes what a plain one writes, where there is nothing to take out; and no text breaks it.
     #[test]
     fn redaction_changes_nothing_but_secrets(text in "\\PC{0,40}|[ -~\n\r\t\\x00-\\x1f]{0,60}", other in "[@a-z.0-9 -]{0,30}") {
-        let mut once = text.clone() + &other;
+        let mut once = text + &other;
         Secrets.redact(&mut once);
         let mut twice = once.clone();
         Secrets.redact(&mut twice);
