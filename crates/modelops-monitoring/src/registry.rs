@@ -347,6 +347,7 @@ impl Registry {
     }
 
     /// Series that one family may have.
+    #[cfg(feature = "metrics")]
     pub(crate) fn cardinality_limit(&self) -> usize {
         self.inner.options.cardinality_limit
     }
