@@ -23,6 +23,9 @@ use crate::select::Data;
 /// The moment at which the cycle runs, as far as keys are concerned.
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
+/// Bytes of a file that one digest of the manifest covers.
+const SIGNED_PIECE: u64 = 1 << 16;
+
 /// Those who may call the endpoint, and one who may not any more.
 pub(crate) struct Callers {
     /// Who authenticates them.
@@ -81,7 +84,7 @@ pub(crate) fn run(stage: &mut Stage<'_>, data: &Data, pruned: &Pruned) -> Result
         .filter(|(.., answer)| answer.starts_with("refused"))
         .count();
     stage.result(
-        format!("{refused} attempts refused, 2 files sealed, manifest signed"),
+        format!("{refused} attempts refused, 3 files sealed, manifest signed"),
         "attempts.txt",
     );
     Ok(callers)
@@ -92,7 +95,12 @@ fn publish(stage: &Stage<'_>, data: &Data, pruned: &Pruned) -> Result<std::path:
     let folder = stage.path("model");
     fs::create_dir(&folder)?;
     write_whole(&folder.join("weights.safetensors"), &pruned.bytes)?;
-    let card = json!({"target": data.target, "classes": data.classes, "features": data.features});
+    let card = json!({
+        "target": data.target,
+        "classes": data.classes,
+        "features": data.features,
+        "preparation": data.preparation,
+    });
     write_json(&folder.join("config.json"), &card)?;
     Ok(folder)
 }
@@ -117,20 +125,24 @@ fn seal(
     );
 
     let training = stage.folder.with_file_name("2-select").join("train.csv");
-    for (plain, name) in [
-        (model.join("weights.safetensors"), "weights.msc"),
-        (training, "train.msc"),
+    for (plain, name, what) in [
+        (
+            model.join("weights.safetensors"),
+            "weights.msc",
+            "seal and open the weights",
+        ),
+        (
+            model.join("config.json"),
+            "config.msc",
+            "seal and open what describes them",
+        ),
+        (training, "train.msc", "seal and open the training file"),
     ] {
         let (sealed, opened) = (stage.path(name), stage.path("opened"));
         seal_file(&plain, &sealed, &keyring, &SealOptions::default(), random)?;
         open_file(&sealed, &opened, &keyring, &OpenOptions::default())?;
         let same = fs::read(&plain)? == fs::read(&opened)?;
         fs::remove_file(&opened)?;
-        let what = if name == "weights.msc" {
-            "seal and open the weights"
-        } else {
-            "seal and open the training file"
-        };
         attempts.note(
             what,
             false,
@@ -179,11 +191,14 @@ fn sign(
     attempts: &mut Attempts,
     random: &mut InsecureSeededRandom,
 ) -> Result<(), Box<dyn Error>> {
-    let options = HashOptions::default();
+    // Signed in pieces, a sealed file can be held against its publisher without being written out.
+    let options = HashOptions::default().with_shard_size(SIGNED_PIECE);
     let key = SigningKey::generate_ed25519(random)?;
     let bundle = ModelManifest::of_folder(model, &options)?.sign(&key)?;
     stage.write("model.sig", &bundle)?;
     stage.write("publisher.pem", key.verifying_key().to_pem())?;
+    // For the example `republish` alone: a publisher keeps the private key where nobody else reads it.
+    stage.write("publisher-key.pem", key.to_pem().expose())?;
     let signed = ModelManifest::verify(bundle.as_bytes(), &key.verifying_key())?;
     attempts.note(
         "verify the signed manifest of the model",

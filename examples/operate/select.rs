@@ -20,6 +20,14 @@ pub(crate) struct Rows {
     pub(crate) y: Vec<usize>,
 }
 
+/// What was learned of one selected feature: a missing value becomes `fill`, then (value − centre) / spread is served.
+#[derive(serde::Serialize)]
+pub(crate) struct Preparation {
+    fill: f64,
+    centre: f64,
+    spread: f64,
+}
+
 /// What the later stages work on.
 pub(crate) struct Data {
     /// Training rows, balanced.
@@ -32,6 +40,8 @@ pub(crate) struct Data {
     pub(crate) judge: Rows,
     /// Names of the selected features.
     pub(crate) features: Vec<String>,
+    /// How a raw value of each of them becomes what the model was trained on.
+    pub(crate) preparation: Vec<Preparation>,
     /// Names of the classes.
     pub(crate) classes: Vec<String>,
     /// The most frequent class of the training rows before balancing.
@@ -84,6 +94,15 @@ pub(crate) fn run(stage: &mut Stage<'_>, table: &Cleaned) -> Result<Data, Box<dy
             .selected()
             .iter()
             .map(|&i| train.features()[i].clone())
+            .collect(),
+        preparation: selection
+            .selected()
+            .iter()
+            .map(|&i| Preparation {
+                fill: imputer.values()[i],
+                centre: scaler.centres()[i],
+                spread: scaler.spreads()[i],
+            })
             .collect(),
         classes: data.classes().to_vec(),
         majority: majority(train.y(), data.classes().len()),

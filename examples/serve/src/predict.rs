@@ -1,0 +1,72 @@
+//! Predictions of the model that `operate` built.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::{from, json};
+use crate::model::{Prediction, Row};
+use crate::observe::Note;
+use crate::refusal::Refusal;
+use crate::service::{Service, body};
+
+/// Rows of one request.
+const MOST_ROWS: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Answered<'a> {
+    model: &'a str,
+    target: &'a str,
+    predictions: Vec<Prediction<'a>>,
+}
+
+/// `POST /v1/predict`: a class for each row. A row costs one token.
+pub(crate) async fn predict(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Response<Body>, Refusal> {
+    let note = Note::of(&request);
+    let wanted = &service.callers.scopes.classify;
+    let who = service.admit_caller(request.headers(), from(&request), wanted, &note)?;
+    let body = body(request).await?;
+    let Asked { rows } =
+        serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    if rows.is_empty() || rows.len() > MOST_ROWS {
+        return Err(Refusal::bad_request(format!(
+            "rows has 1 to {MOST_ROWS} entries, not {}",
+            rows.len()
+        )));
+    }
+    let cost = rows.len() as u64;
+    let held = match &who {
+        Some(who) => Some((
+            service.callers.reserve(who, cost, service.clock.now())?,
+            service.admission.classify.admit().await?,
+        )),
+        None => None,
+    };
+    let model = service.model();
+    let predictions = model.predict(&rows).map_err(Refusal::bad_request)?;
+    let answer = json(&Answered {
+        model: &model.name,
+        target: &model.card.target,
+        predictions,
+    });
+    let mut told = note.told();
+    told.prompt = cost;
+    if let Some((reservation, slot)) = held {
+        told.replica = Some(Arc::clone(&slot.replica().name));
+        reservation.settle(cost, service.clock.now());
+    }
+    drop(told);
+    answer
+}

@@ -1,0 +1,513 @@
+//! What is measured: metrics, the request log, objectives, and the last minutes for the operator's page.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use modelops_monitoring::llm::{NameScheme, Served, ServerMetrics, Tier};
+use modelops_monitoring::{
+    BurnRate, Counter, Family, Gauge, Histogram, HistogramOptions, LabelValue as _, LogReport, Objective,
+    RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
+};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::callers::Credential;
+use crate::refusal::Reason;
+
+label_enum! {
+    /// The endpoints.
+    pub(crate) enum Route {
+        Predict = "/v1/predict",
+        Chat = "/v1/chat/completions",
+        Models = "/v1/models",
+        Tokens = "/v1/tokens",
+        Jwks = "/.well-known/jwks.json",
+        Metrics = "/metrics",
+        Livez = "/livez",
+        Readyz = "/readyz",
+        Status = "/status",
+        Reload = "/admin/reload",
+        Checkpoint = "/audit/checkpoint",
+        OpenApi = "/openapi.json",
+        Page = "/",
+        Other = "other",
+    }
+}
+
+label_enum! {
+    /// How a request ended; 499 where the caller went away first.
+    pub(crate) enum Code {
+        C200 = "200", C400 = "400", C401 = "401", C403 = "403", C404 = "404", C405 = "405", C408 = "408", C409 = "409",
+        C413 = "413", C429 = "429", C499 = "499", C500 = "500", C503 = "503", Other = "other",
+    }
+}
+
+label_enum! {
+    /// What a caller is billed for.
+    pub(crate) enum Kind { Prompt = "prompt", Completion = "completion", Row = "row" }
+}
+
+label_enum! {
+    /// How a reload ended.
+    pub(crate) enum Reloaded { Taken = "taken", Unchanged = "unchanged", Refused = "refused" }
+}
+
+label_set! { pub(crate) struct Ended { route: Route, code: Code } }
+label_set! { pub(crate) struct OfRoute { route: Route } }
+label_set! { pub(crate) struct Refused { reason: Reason } }
+label_set! { pub(crate) struct Used<'a> { caller: &'a str, kind: Kind } }
+label_set! { pub(crate) struct OfReload { outcome: Reloaded } }
+label_set! { pub(crate) struct OfModel<'a> { model: &'a str } }
+label_set! { pub(crate) struct OfWindow<'a> { objective: &'a str, window: &'a str } }
+
+impl Route {
+    pub(crate) fn of(path: Option<&str>) -> Self {
+        let known = |text: &str| Self::TEXTS.iter().position(|known| *known == text);
+        const ALL: [Route; 13] = [
+            Route::Predict,
+            Route::Chat,
+            Route::Models,
+            Route::Tokens,
+            Route::Jwks,
+            Route::Metrics,
+            Route::Livez,
+            Route::Readyz,
+            Route::Status,
+            Route::Reload,
+            Route::Checkpoint,
+            Route::OpenApi,
+            Route::Page,
+        ];
+        path.and_then(known)
+            .and_then(|at| ALL.get(at))
+            .copied()
+            .unwrap_or(Self::Other)
+    }
+}
+
+impl Code {
+    fn of(status: u16) -> Self {
+        match status {
+            200 => Self::C200,
+            400 => Self::C400,
+            401 => Self::C401,
+            403 => Self::C403,
+            404 => Self::C404,
+            405 => Self::C405,
+            408 => Self::C408,
+            409 => Self::C409,
+            413 => Self::C413,
+            429 => Self::C429,
+            499 => Self::C499,
+            500 => Self::C500,
+            503 => Self::C503,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A line of the request log. Nothing in it is secret: keys are named by their public part, and what callers wrote was
+/// redacted.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Record {
+    /// Seconds since 1970.
+    pub(crate) at: f64,
+    pub(crate) id: u64,
+    pub(crate) method: &'static str,
+    pub(crate) path: std::borrow::Cow<'static, str>,
+    pub(crate) status: u16,
+    pub(crate) seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) caller: Option<std::sync::Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) credential: Option<Credential>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replica: Option<std::sync::Arc<str>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) prompt: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) completion: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Records that the operator's page shows.
+const RECENT: usize = 40;
+/// Seconds that the curves of the page show.
+const HISTORY: usize = 120;
+/// The window of the page's quantiles.
+const WINDOW: usize = 60;
+
+/// One second of the page's curves.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Second {
+    requests: u64,
+    failures: u64,
+    good_tokens: u64,
+    waiting: usize,
+    in_flight: i64,
+}
+
+/// What the last seconds looked like.
+#[derive(Default)]
+struct Past {
+    seconds: VecDeque<Second>,
+    totals: [u64; 3],
+    /// Latencies so far, one a second, of each route that the page shows.
+    sketches: VecDeque<[Sketch; 3]>,
+    ticks: u64,
+}
+
+/// Latencies of the last minute.
+#[derive(Debug, Serialize)]
+pub(crate) struct Quantiles {
+    pub(crate) name: &'static str,
+    pub(crate) count: u64,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p95: Option<f64>,
+    pub(crate) p99: Option<f64>,
+}
+
+/// An objective as the page shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Promise {
+    pub(crate) name: String,
+    pub(crate) target: f64,
+    pub(crate) total: u64,
+    pub(crate) bad: u64,
+    pub(crate) budget_left: f64,
+    pub(crate) burn_5m: Option<f64>,
+    pub(crate) burn_1h: Option<f64>,
+    pub(crate) firing: Vec<String>,
+}
+
+struct Watched {
+    objective: Objective,
+    burn: BurnRate,
+}
+
+pub(crate) struct Telemetry {
+    pub(crate) registry: Registry,
+    pub(crate) llm: ServerMetrics,
+    requests: Family<Ended, Counter>,
+    seconds: Vec<Histogram>,
+    refused: Family<Refused, Counter>,
+    used: Family<Used<'static>, Counter>,
+    reloads: Family<OfReload, Counter>,
+    model: Family<OfModel<'static>, Gauge>,
+    burn: Family<OfWindow<'static>, Gauge>,
+    in_flight_gauge: Gauge,
+    log_failures: Counter,
+    in_flight: AtomicI64,
+    total: AtomicU64,
+    failures: AtomicU64,
+    log: Mutex<Option<std::sync::Arc<RecordLog>>>,
+    recent: Mutex<VecDeque<Record>>,
+    past: Mutex<Past>,
+    promises: Mutex<[Watched; 2]>,
+    next_id: AtomicU64,
+}
+
+/// An answer of the classifier within this time is good.
+pub(crate) const PROMISE: f64 = 0.05;
+const WINDOWS: [(&str, u64); 2] = [("5m", 300), ("1h", 3600)];
+
+impl Telemetry {
+    pub(crate) fn new(out: &Path) -> Result<Self, Failure> {
+        let registry = Registry::new("serve")?;
+        let ms = Duration::from_millis;
+        let tiers = [
+            Tier::new("interactive")
+                .with_time_to_first_token(ms(500))
+                .with_time_per_output_token(ms(50)),
+            Tier::new("flex").with_end_to_end(ms(60_000)),
+        ];
+        let seconds: Family<OfRoute, Histogram> = registry.histogram_family(
+            "http_request_seconds",
+            "Time from the head of a request to the last byte of its answer.",
+            HistogramOptions::seconds()
+                .with_buckets(&[0.001, 0.005, 0.01, 0.025, PROMISE, 0.1, 0.25, 1.0, 5.0, 30.0]),
+        )?;
+        let options = RecordLogOptions::default()
+            .with_stem("requests")
+            .with_when_full(WhenFull::Wait);
+        let log = RecordLog::create(out.join("log"), options)?;
+        let all: Vec<Route> = (0..=Route::Other as usize)
+            .map(|at| Route::of(Some(Route::TEXTS[at])))
+            .collect();
+        Ok(Self {
+            llm: ServerMetrics::new(&registry, NameScheme::Own, &Served::new("babble"), &tiers)?,
+            requests: registry.counter_family("http_requests", "Requests that ended, each once.")?,
+            seconds: all
+                .iter()
+                .map(|route| seconds.bind(&OfRoute { route: *route }))
+                .collect(),
+            refused: registry.counter_family("refused", "Requests that were refused, by reason.")?,
+            used: registry
+                .counter_family("caller_tokens", "Tokens and rows that callers were billed for.")?,
+            reloads: registry.counter_family("model_reloads", "Looks at the published model.")?,
+            model: registry.gauge_family(
+                "model_served",
+                "1 for the model that is served, 0 for those before.",
+            )?,
+            burn: registry.gauge_family(
+                "burn_rate_ratio",
+                "How fast an error budget burns; at 1 it lasts its period.",
+            )?,
+            in_flight_gauge: registry.gauge("http_requests_in_flight", "Requests that have not ended.")?,
+            log_failures: registry.counter("log_failures", "Log lines that could not be written.")?,
+            registry,
+            in_flight: AtomicI64::new(0),
+            total: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            log: Mutex::new(Some(std::sync::Arc::new(log))),
+            recent: Mutex::default(),
+            past: Mutex::default(),
+            promises: Mutex::new([
+                watched(Objective::latency("classifier within 50 ms", PROMISE, 0.99)?),
+                watched(Objective::availability("requests answered", 0.999)?),
+            ]),
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    /// A request has begun; its number.
+    pub(crate) fn begin(&self) -> u64 {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A request has ended: counted, timed and logged, here and nowhere else.
+    pub(crate) fn end(&self, route: Route, reason: Option<Reason>, record: Record) {
+        let code = Code::of(record.status);
+        self.requests.with(&Ended { route, code }).inc();
+        self.seconds[route as usize].observe(record.seconds);
+        if let Some(reason) = reason {
+            self.refused.with(&Refused { reason }).inc();
+        }
+        if let Some(caller) = &record.caller {
+            let input = if route == Route::Predict {
+                Kind::Row
+            } else {
+                Kind::Prompt
+            };
+            for (kind, tokens) in [(input, record.prompt), (Kind::Completion, record.completion)] {
+                if tokens > 0 {
+                    self.used.with(&Used { caller, kind }).inc_by(tokens);
+                }
+            }
+        }
+        self.total.fetch_add(1, Ordering::Relaxed);
+        if record.status >= 500 {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let log = lock(&self.log).clone();
+        if log.is_none_or(|log| log.write(&record).is_err()) {
+            self.log_failures.inc();
+        }
+        let mut recent = lock(&self.recent);
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(record);
+    }
+
+    pub(crate) fn reloaded(&self, outcome: Reloaded) {
+        self.reloads.with(&OfReload { outcome }).inc();
+    }
+
+    pub(crate) fn serves(&self, new: &str, old: Option<&str>) {
+        if let Some(old) = old {
+            self.model.with(&OfModel { model: old }).set(0.0);
+        }
+        self.model.with(&OfModel { model: new }).set(1.0);
+    }
+
+    /// Whether log lines can still be written.
+    pub(crate) fn log_works(&self) -> bool {
+        self.log_failures.value() == 0
+    }
+
+    /// Takes note of the second that has passed.
+    pub(crate) fn tick(&self, now: Duration, waiting: usize) {
+        let (total, failures) = (
+            self.total.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        );
+        let good_tokens = self.llm.goodput().iter().map(|tier| tier.good_tokens).sum();
+        let mut past = lock(&self.past);
+        let [requests, failed, tokens] = past.totals;
+        past.seconds.push_back(Second {
+            requests: total - requests,
+            failures: failures - failed,
+            good_tokens: good_tokens - tokens,
+            waiting,
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+        });
+        past.totals = [total, failures, good_tokens];
+        past.sketches.push_back(self.sketches());
+        while past.seconds.len() > HISTORY {
+            past.seconds.pop_front();
+        }
+        while past.sketches.len() > WINDOW {
+            past.sketches.pop_front();
+        }
+        let due = past.ticks.is_multiple_of(10);
+        past.ticks += 1;
+        drop(past);
+        if due {
+            self.observe_promises(now, failures, total);
+        }
+    }
+
+    fn observe_promises(&self, now: Duration, failures: u64, total: u64) {
+        let predict = &self.seconds[Route::Predict as usize];
+        let mut promises = lock(&self.promises);
+        for watched in promises.iter_mut() {
+            let (bad, all) = watched.counts(predict, failures, total);
+            // Bad events are among all: the counts fit each other.
+            let _counted = watched.burn.observe(now, bad, all);
+            for (window, seconds) in WINDOWS {
+                let rate = watched.burn.over(Duration::from_secs(seconds)).unwrap_or(0.0);
+                let objective = watched.objective.name();
+                self.burn.with(&OfWindow { objective, window }).set(rate);
+            }
+        }
+    }
+
+    fn sketches(&self) -> [Sketch; 3] {
+        [
+            self.seconds[Route::Predict as usize].snapshot(),
+            self.llm.time_to_first_token().snapshot(),
+            self.llm.inter_token_latency().snapshot(),
+        ]
+    }
+
+    /// The quantiles of the last minute.
+    pub(crate) fn quantiles(&self) -> Vec<Quantiles> {
+        let now = self.sketches();
+        let past = lock(&self.past);
+        let names = [
+            "classifier, whole request",
+            "babble, to the first token",
+            "babble, between tokens",
+        ];
+        names
+            .into_iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let window = match past.sketches.front() {
+                    Some(before) => now[i].delta_since(&before[i]).unwrap_or_else(|_| now[i].clone()),
+                    None => now[i].clone(),
+                };
+                let quantile = |q| window.quantile(q);
+                Quantiles {
+                    name,
+                    count: window.count(),
+                    p50: quantile(0.5),
+                    p95: quantile(0.95),
+                    p99: quantile(0.99),
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn promises(&self) -> Vec<Promise> {
+        let predict = &self.seconds[Route::Predict as usize];
+        let (total, failures) = (
+            self.total.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        );
+        let promises = lock(&self.promises);
+        promises
+            .iter()
+            .filter_map(|watched| {
+                let (bad, total) = watched.counts(predict, failures, total.max(failures));
+                let verdict = watched.objective.verdict(bad, total).ok()?;
+                let firing = watched.burn.alerts().into_iter().filter(|alert| alert.firing);
+                Some(Promise {
+                    name: watched.objective.name().to_owned(),
+                    target: watched.objective.target(),
+                    total,
+                    bad,
+                    budget_left: verdict.budget_left,
+                    burn_5m: watched.burn.over(Duration::from_secs(300)),
+                    burn_1h: watched.burn.over(Duration::from_secs(3600)),
+                    firing: firing
+                        .map(|alert| format!("{:?} at {}", alert.rule.severity, alert.rule.factor))
+                        .collect(),
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn recent(&self) -> Vec<Record> {
+        lock(&self.recent).iter().rev().cloned().collect()
+    }
+
+    pub(crate) fn seconds(&self) -> Vec<Second> {
+        lock(&self.past).seconds.iter().copied().collect()
+    }
+
+    /// Requests that ended, and those that have not.
+    pub(crate) fn counts(&self) -> (u64, i64) {
+        (
+            self.total.load(Ordering::Relaxed),
+            self.in_flight.load(Ordering::Relaxed),
+        )
+    }
+
+    /// All metrics of now.
+    pub(crate) fn scrape(&self, openmetrics: bool) -> Vec<u8> {
+        self.in_flight_gauge
+            .set(self.in_flight.load(Ordering::Relaxed) as f64);
+        let mut out = Vec::new();
+        if openmetrics {
+            self.registry.encode_openmetrics(&mut out);
+        } else {
+            self.registry.encode_prometheus_text(&mut out);
+        }
+        out
+    }
+
+    /// Writes what is pending and closes the log.
+    pub(crate) fn close(&self) -> Result<LogReport, Failure> {
+        let log = lock(&self.log).take().ok_or("the log was closed before")?;
+        let log = std::sync::Arc::try_unwrap(log).map_err(|_| "a request still writes to the log")?;
+        Ok(log.close()?)
+    }
+}
+
+fn watched(objective: Objective) -> Watched {
+    Watched {
+        burn: BurnRate::google_sre(&objective).with_least_events(100),
+        objective,
+    }
+}
+
+impl Watched {
+    /// Bad events and all: slow answers where the objective has a threshold, failures otherwise.
+    fn counts(&self, predict: &Histogram, failures: u64, total: u64) -> (u64, u64) {
+        match self.objective.verdict_of(predict) {
+            Some(verdict) => (verdict.bad, verdict.total),
+            None => (failures.min(total), total),
+        }
+    }
+}
+
+/// The text of a reason, for the log.
+pub(crate) fn text(reason: Option<Reason>) -> Option<&'static str> {
+    reason.map(|reason| Reason::text_at(reason.index()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
