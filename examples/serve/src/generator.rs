@@ -20,6 +20,8 @@ const PAGES: [&str; 7] = [
     include_str!("../../../crates/modelops-cleaning/README.md"),
 ];
 
+/// Words and marks of a paragraph that is learned from.
+const SHORTEST: usize = 6;
 /// Marks both ends of a paragraph.
 const END: u32 = 0;
 
@@ -111,6 +113,7 @@ impl Generator {
         if !draft.begun && self.words[word as usize].chars().all(is_mark) {
             // An answer begins with a word. (The end of a paragraph is an empty one.)
             word = choose(self.after.get(&(END, END))?, draft);
+            draft.last = (END, END);
         }
         if word == END {
             return None;
@@ -173,5 +176,6 @@ fn prose(page: &str) -> Vec<&str> {
     prose
         .flat_map(|text| text.split("\n- "))
         .map(|text| text.trim_start_matches("- "))
+        .filter(|text| tokens(text).count() >= SHORTEST)
         .collect()
 }

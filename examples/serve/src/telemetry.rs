@@ -395,11 +395,7 @@ impl Telemetry {
     pub(crate) fn quantiles(&self) -> Vec<Quantiles> {
         let now = self.sketches();
         let past = lock(&self.past);
-        let names = [
-            "classifier, whole request",
-            "babble, to the first token",
-            "babble, between tokens",
-        ];
+        let names = ["classifier", "babble, first token", "babble, next token"];
         names
             .into_iter()
             .enumerate()
