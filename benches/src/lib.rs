@@ -26,6 +26,8 @@
 
 mod case;
 mod measure;
+mod pair;
+mod plot;
 mod python;
 mod record;
 mod render;

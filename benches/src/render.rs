@@ -1,47 +1,65 @@
-//! The page: a section per crate, rewritten from its result file.
+//! The page: a summary, and a section per crate with its plot, its losses and a row for each case and peer.
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use crate::pair::{Pair, pairs};
+use crate::plot::plot;
 use crate::record::{self, Record};
-use crate::table::{HEADS, rows};
-use crate::{CRATES, Provenance};
+use crate::{CRATES, Provenance, Verdict};
 
 const TITLE: &str = "# Comparison with peers\n\n\
 Ours and every peer interleaved in one run, losses included. Each figure is the median of the rounds, with the smallest \
-and the largest; **ahead** and **behind** mean that no round of one overlapped a round of the other. `cpu` is processor \
-time of the whole process, `wall` elapsed time. Rendered by the command above each table with `--render` added; do not \
-edit by hand.\n";
+and the largest; ahead and behind mean that no round of one overlapped a round of the other, level that some did. A pair \
+is judged by its main figure, mostly `cpu`: processor time of the whole process. `wall` is elapsed time.\n\n\
+Measured by the command of each section; `--render` adds its result to docs/compare/ and writes this page and its plots \
+anew from there. Do not edit by hand.\n";
 
-/// The text of `page` with a new section for each crate that has a result file in `results`; the other sections stay.
+/// Writes the page and the plots of the results in `docs/compare`, after those of `results` have been added to them.
 ///
 /// # Errors
 ///
-/// What reading a result file gives.
-pub fn render(page: &str, results: &Path) -> io::Result<String> {
-    let mut text = TITLE.to_owned();
+/// What reading a result file or writing the page gives.
+pub fn render(docs: &Path, results: &Path) -> io::Result<()> {
+    let kept = docs.join("compare");
+    std::fs::create_dir_all(&kept)?;
+    std::fs::create_dir_all(docs.join("images"))?;
+    let mut summary = String::from(
+        "\n| crate | pairs | ahead | level | behind | behind in some figure |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    let mut sections = String::new();
     for name in CRATES {
-        let records = record::read(&results.join(format!("{name}.json")))?;
-        if records.is_empty() {
-            text.push_str(old_section(page, name).unwrap_or_default());
-        } else {
-            text.push_str(&section(name, &records));
-        }
+        let file = kept.join(format!("{name}.json"));
+        record::merge(&file, &record::read(&results.join(format!("{name}.json")))?)?;
+        let records = record::read(&file)?;
+        let pairs = pairs(&records);
+        let count = |verdict| {
+            let same = pairs.iter().filter(|pair| pair.main().verdict() == Some(verdict));
+            same.count()
+        };
+        let losing = pairs.iter().filter(|pair| pair.losses().next().is_some()).count();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            summary,
+            "| [{name}](#{name}) | {} | {} | {} | {} | {losing} |",
+            pairs.len(),
+            count(Verdict::Ahead),
+            count(Verdict::Level),
+            count(Verdict::Behind),
+        );
+        let title = format!("{name}: how many times better than each peer");
+        std::fs::write(
+            docs.join("images").join(format!("compare-{name}.svg")),
+            plot(&title, &pairs),
+        )?;
+        sections.push_str(&section(name, &records, &pairs));
     }
-    Ok(text)
-}
-
-/// The section of `name` in `page`, from the line break before its head.
-fn old_section<'a>(page: &'a str, name: &str) -> Option<&'a str> {
-    let start = page.find(&format!("\n## {name}\n"))?;
-    let rest = &page[start + 1..];
-    let end = rest.find("\n## ").map_or(page.len(), |end| start + 1 + end);
-    Some(&page[start..end])
+    std::fs::write(docs.join("COMPARE.md"), format!("{TITLE}{summary}{sections}"))
 }
 
 /// The section of one crate.
-fn section(name: &str, records: &[Record]) -> String {
+fn section(name: &str, records: &[Record], pairs: &[Pair<'_>]) -> String {
     let mut text =
         format!("\n## {name}\n\n`cargo run --release -p modelops-benches --bin compare -- {name}`\n\n");
     let mut places: Vec<&Provenance> = Vec::new();
@@ -51,48 +69,117 @@ fn section(name: &str, records: &[Record]) -> String {
         }
     }
     for Provenance { cpu, commit, rounds } in places {
-        // Writing to a string cannot fail.
         let _ = writeln!(text, "- {cpu}; commit {commit}; {rounds} rounds");
     }
     let _ = writeln!(
         text,
-        "\n| {} |\n|{}",
-        HEADS.join(" | "),
-        " --- |".repeat(HEADS.len())
+        "\n![How many times better ours is than each peer, case by case; the table below has the figures](images/compare-{name}.svg)\n"
     );
-    for row in rows(records) {
-        let _ = writeln!(
-            text,
-            "| {} |",
-            row.map(|cell| cell.replace('|', "\\|")).join(" | ")
+    let mut losses = Vec::new();
+    for pair in pairs {
+        for figure in pair.losses() {
+            let words = figure.words().replace(", **behind**", "");
+            losses.push(format!("- {}, {}: {words}", pair.case, pair.peer));
+        }
+    }
+    if losses.is_empty() {
+        text.push_str("Behind in no figure.\n\n");
+    } else {
+        let _ = writeln!(text, "Behind:\n\n{}\n", losses.join("\n"));
+    }
+    let main = pairs.first().map_or("", |pair| pair.main().metric());
+    let _ = writeln!(
+        text,
+        "| case | peer | ours, {main} unless said | theirs | times better | further figures |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    for pair in pairs {
+        let [ours, theirs, times] = pair.main().cells();
+        let metric = pair.main().metric();
+        let ours = if metric == main {
+            ours
+        } else {
+            format!("{metric}: {ours}")
+        };
+        let further: Vec<String> = pair.figures[1..].iter().map(|figure| figure.words()).collect();
+        row(
+            &mut text,
+            &[pair.case, pair.peer, &ours, &theirs, &times, &further.join("; ")],
         );
     }
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for record in records {
+        for (peer, reason) in &record.missing {
+            if !told.contains(&(&record.case, peer)) {
+                told.push((&record.case, peer));
+                row(
+                    &mut text,
+                    &[&record.case, peer, "", &format!("not run: {reason}"), "", ""],
+                );
+            }
+        }
+        if record.peers.is_empty() && record.missing.is_empty() {
+            let ours = format!(
+                "{}: {} {}",
+                record.metric,
+                crate::table::spread(&record.ours),
+                record.unit
+            );
+            row(&mut text, &[&record.case, "no peer", ours.trim_end(), "", "", ""]);
+        }
+    }
     text
+}
+
+fn row(text: &mut String, cells: &[&str]) {
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
+        .collect();
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RECORD: &str = r#"[{"case":"a|b","metric":"cpu","unit":"ms","better":"lower",
+    const RECORDS: &str = r#"[{"case":"a|b","metric":"cpu","unit":"ms","better":"lower",
         "ours":{"median":2,"min":1,"max":3},"peers":{"p":{"median":8,"min":8,"max":8},"q":{"median":0.5,"min":0.5,"max":0.5}},
-        "correct":true,"missing":{"r":"no wheel"}}]"#;
+        "correct":true,"missing":{"r":"no wheel"}},
+        {"case":"a|b","metric":"accuracy","unit":"","better":"higher","ours":{"median":0.9,"min":0.9,"max":0.9},
+        "peers":{"p":{"median":0.95,"min":0.95,"max":0.95},"q":{"median":0.9,"min":0.9,"max":0.9}},"correct":true}]"#;
 
     #[test]
-    fn only_measured_sections_change() {
+    fn a_pair_is_one_row_and_losses_come_first() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("security.json"), RECORD).unwrap();
-        let page = "# Old\n\n## allocation\n\nkept\n\n## security\n\ngone\n\n## pruning\n\nkept too\n";
-        let text = render(page, folder.path()).unwrap();
-        assert!(text.contains("\n## allocation\n\nkept\n"));
-        assert!(text.contains("\n## pruning\n\nkept too\n"));
-        assert!(!text.contains("gone"));
+        let (docs, results) = (folder.path().join("docs"), folder.path().join("results"));
+        std::fs::create_dir_all(&results).unwrap();
+        std::fs::write(results.join("security.json"), RECORDS).unwrap();
+        render(&docs, &results).unwrap();
+        let text = std::fs::read_to_string(docs.join("COMPARE.md")).unwrap();
         assert!(
-            text.contains("| a\\|b | cpu, ms | 2.00 (1.00–3.00) | p | 8.00 | 0.250 | ahead |"),
+            text.contains("| [security](#security) | 2 | 1 | 0 | 1 | 2 |"),
             "{text}"
         );
-        assert!(text.contains("| q | 0.500 | 4.00 | **behind** |"));
-        assert!(text.contains("| r | not installed |  |  |"));
-        assert_eq!(render(&text, folder.path()).unwrap(), text);
+        assert!(
+            text.contains("- a|b, p: accuracy 0.900 against 0.950\n- a|b, q: cpu 2.00 against 0.500 ms\n")
+        );
+        let row =
+            "| a\\|b | p | 2.00 (1.00–3.00) ms | 8.00 ms | 4.00 | accuracy 0.900 against 0.950, **behind** |";
+        assert!(text.contains(row), "{text}");
+        assert!(
+            text.contains("| **0.250** | accuracy the same (0.900) |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| a\\|b | r |  | not run: no wheel |  |  |"),
+            "{text}"
+        );
+        let plot = std::fs::read_to_string(docs.join("images/compare-security.svg")).unwrap();
+        assert_eq!(plot.matches("<circle").count(), 2);
+
+        // What was measured is kept beside the page, and a page from there is the same.
+        std::fs::remove_file(results.join("security.json")).unwrap();
+        render(&docs, &results).unwrap();
+        assert_eq!(std::fs::read_to_string(docs.join("COMPARE.md")).unwrap(), text);
     }
 }

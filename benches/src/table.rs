@@ -127,7 +127,7 @@ pub fn table(records: &[Record]) -> String {
 }
 
 /// `median (min–max)`, or the median alone where all rounds agree.
-fn spread(spread: &Spread) -> String {
+pub(crate) fn spread(spread: &Spread) -> String {
     let median = number(spread.median);
     if spread.min == spread.max {
         return median;
@@ -136,7 +136,7 @@ fn spread(spread: &Spread) -> String {
 }
 
 /// Three significant digits, thousands and above whole.
-fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     let magnitude = x.abs();
     if magnitude == 0.0 || !magnitude.is_finite() {
         return x.to_string();

@@ -65,12 +65,7 @@ fn run(name: &str, arguments: &[String]) -> Result<(), String> {
     }
 }
 
-/// Rewrites docs/COMPARE.md from the result files.
+/// Keeps the results in docs/compare and rewrites docs/COMPARE.md and its plots from there.
 fn rewrite_page() -> std::io::Result<()> {
-    let page = workspace_root().join("docs").join("COMPARE.md");
-    let text = render(
-        &std::fs::read_to_string(&page).unwrap_or_default(),
-        &results_dir(),
-    )?;
-    std::fs::write(page, text)
+    render(&workspace_root().join("docs"), &results_dir())
 }

@@ -105,15 +105,9 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Resul
     let accept = request
         .headers()
         .get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .unwrap_or_default();
-    let openmetrics = accept.contains("application/openmetrics-text");
-    let content_type = if openmetrics {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    } else {
-        "text/plain; version=0.0.4; charset=utf-8"
-    };
-    Ok(typed(content_type, telemetry.scrape(openmetrics)))
+        .and_then(|accept| accept.to_str().ok());
+    let exposition = telemetry.scrape(accept);
+    Ok(typed(exposition.content_type, exposition.body))
 }
 
 /// `GET /v1/models`.

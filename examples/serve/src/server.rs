@@ -137,7 +137,7 @@ impl Running {
         if let Some(telemetry) = &service.telemetry {
             write_private(
                 &service.settings.out.join("metrics.prom"),
-                &telemetry.scrape(false),
+                &telemetry.scrape(None).body,
             )?;
             log = telemetry.close()?;
         }

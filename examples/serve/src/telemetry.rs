@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use modelops_monitoring::llm::{NameScheme, Served, ServerMetrics, Tier};
 use modelops_monitoring::{
-    BurnRate, Counter, Family, Gauge, Histogram, HistogramOptions, LabelValue as _, LogReport, Objective,
-    RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
+    BurnRate, Counter, Exposition, Family, Gauge, Histogram, HistogramOptions, LabelValue as _, LogReport,
+    Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
 };
 use serde::Serialize;
 
@@ -461,17 +461,11 @@ impl Telemetry {
         )
     }
 
-    /// All metrics of now.
-    pub(crate) fn scrape(&self, openmetrics: bool) -> Vec<u8> {
+    /// All metrics of now, in the format that suits an `Accept` header best.
+    pub(crate) fn scrape(&self, accept: Option<&str>) -> Exposition {
         self.in_flight_gauge
             .set(self.in_flight.load(Ordering::Relaxed) as f64);
-        let mut out = Vec::new();
-        if openmetrics {
-            self.registry.encode_openmetrics(&mut out);
-        } else {
-            self.registry.encode_prometheus_text(&mut out);
-        }
-        out
+        self.registry.expose(accept)
     }
 
     /// Writes what is pending and closes the log.

@@ -121,13 +121,29 @@ fn metrics_come_in_the_format_that_is_asked_for() {
             plain.header("content-type"),
             Some("text/plain; version=0.0.4; charset=utf-8")
         );
-        let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
-        let open = client
-            .call(Method::GET, "/metrics", &[("accept", accept)], Body::empty())
-            .await;
-        assert!(
-            open.header("content-type")
-                .is_some_and(|t| t.starts_with("application/openmetrics-text"))
+        let asked = async |accept: &str| {
+            let headers: &[(&str, &str)] = &[("accept", accept)];
+            client.call(Method::GET, "/metrics", headers, Body::empty()).await
+        };
+        for (accept, content_type) in [
+            (
+                "application/openmetrics-text;version=2.0.0",
+                "application/openmetrics-text; version=2.0.0; charset=utf-8",
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+            ),
+            ("image/png", "text/plain; version=0.0.4; charset=utf-8"),
+        ] {
+            let answer = asked(accept).await;
+            assert_eq!(answer.header("content-type"), Some(content_type));
+            assert!(!answer.body.is_empty());
+        }
+        let open = asked("application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
+        assert_eq!(
+            open.header("content-type"),
+            Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
         );
         let families = openmetrics::parse(open.text()).expect("it is OpenMetrics");
         assert_eq!(openmetrics::lint(&families), []);
