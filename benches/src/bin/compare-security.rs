@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use modelops_benches::{Better, Comparison};
 use modelops_security::audit::AuditLog;
@@ -163,13 +164,17 @@ fn copy(from: &Path, to: &Path, mut each: impl FnMut(&[u8], &mut dyn Write)) -> 
 
 fn files(run: &mut Comparison) {
     let len = 256 * MIB;
-    let (seal, open, two, check) = (
+    let (seal, open, two, written, check) = (
         "seal a file of 256 MiB",
         "open a file of 256 MiB",
         "seal a file of 256 MiB with two threads",
+        "only write 256 MiB into one file with two threads",
         "verify a file of 256 MiB with two threads",
     );
-    if ![seal, open, two, check].iter().any(|name| run.wants(name)) {
+    if ![seal, open, two, written, check]
+        .iter()
+        .any(|name| run.wants(name))
+    {
         return;
     }
     let dir = folder();
@@ -254,6 +259,26 @@ fn files(run: &mut Comparison) {
     run.case(two)
         .ours(|| drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap()))
         .peer("ours with one thread", seal_ours)
+        .per("byte", len)
+        .run();
+    // Without sealing: what the system makes of two threads that write into one file.
+    let block = bytes(MIB / 4);
+    let write = |threads: usize| {
+        let output = File::create(path("written")).unwrap();
+        let next = AtomicU64::new(0);
+        let work = || {
+            while let at @ 0..1024 = next.fetch_add(1, Ordering::Relaxed) {
+                output.write_all_at(&block, at * block.len() as u64).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+    };
+    run.case(written)
+        .ours(|| write(2))
+        .peer("with one thread", || write(1))
         .per("byte", len)
         .run();
     // Without writes: what the threads do by themselves.

@@ -7,12 +7,14 @@ mod external;
 mod keyring;
 #[cfg(unix)]
 mod keyring_file;
+mod keyring_service;
 mod passphrase;
 mod slot;
 mod wrap;
 
 pub use external::{ExternalKeys, KmsProvider};
 pub use keyring::Keyring;
+pub use keyring_service::KeyringService;
 pub use passphrase::{Passphrase, PasswordKdf, Pbkdf2Hash};
 pub use slot::KeySlot;
 pub(crate) use slot::within_budget;

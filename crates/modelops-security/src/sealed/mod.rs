@@ -4,6 +4,8 @@
 //! [C2SP chunked encryption](crate::chunked). docs/SEALED-FORMAT.md gives every byte.
 
 #[cfg(unix)]
+mod cursor;
+#[cfg(unix)]
 mod file;
 mod header;
 mod options;
@@ -15,6 +17,8 @@ mod rewrap;
 mod safetensors;
 mod stream;
 
+#[cfg(unix)]
+pub use cursor::SealedCursor;
 #[cfg(unix)]
 pub use file::{SealReport, open_file, seal_file, verify_file};
 pub use header::{ContentType, HeaderInfo};

@@ -1,18 +1,19 @@
 //! Sealed files: keys, options, rotation.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use modelops_security::keys::{
-    AnyOf, DataKey, ExternalKeys, Keyring, KmsProvider, Passphrase, PasswordKdf, Pbkdf2Hash,
+    AnyOf, DataKey, ExternalKeys, KeyProvider, Keyring, KeyringService, KmsProvider, Passphrase, PasswordKdf,
+    Pbkdf2Hash,
 };
 use modelops_security::sealed::{
     ContentType, HeaderInfo, OpenOptions, OpenReader, SealOptions, SealedFile, open_file, reseal_file,
     rewrap_file, seal_file, verify_file,
 };
-use modelops_security::{KeyError, OpenError};
+use modelops_security::{KeyError, OpenError, SealError};
 
 use crate::{content, keyring, seeded};
 
@@ -234,6 +235,92 @@ fn an_external_service_holds_the_key_and_the_header_commits_to_it() {
     assert_eq!(
         verify_file(&f.sealed, &other, &OpenOptions::default()),
         Err(OpenError::Unauthentic)
+    );
+}
+
+#[test]
+fn a_keyring_can_stand_behind_the_trait_of_key_services() {
+    let f = folder(b"weights");
+    let mut ring = keyring(1);
+    ring.rotate(&mut seeded(8)).unwrap();
+    let reference = ring.id().to_string();
+    let service = |ring: Keyring| ExternalKeys::new(KeyringService::new(ring, seeded(3)), reference.clone());
+    let seal = |keys: &dyn KeyProvider| {
+        seal_file(&f.plain, &f.sealed, keys, &SealOptions::default(), &mut seeded(2))
+    };
+    let keys = service(ring);
+    seal(&keys).unwrap();
+    assert!(verify_file(&f.sealed, &keys, &OpenOptions::default()).is_ok());
+    // Another keyring, also under this name; the same keyring without the version; the file's own keyring, which is no service.
+    let refused = |keys: &dyn KeyProvider| {
+        verify_file(&f.sealed, keys, &OpenOptions::default()) == Err(OpenError::NoKey)
+    };
+    assert!(refused(&service(keyring(2))) && refused(&service(keyring(1))) && refused(&keyring(1)));
+    let elsewhere = ExternalKeys::new(KeyringService::new(keyring(1), seeded(3)), "another-name");
+    assert_eq!(seal(&elsewhere), Err(SealError::Key(KeyError::Refused)));
+    let own = KeyringService::new(keyring(1), seeded(3));
+    let data_key = DataKey::from_bytes([9; 32]);
+    let wrapped = own.wrap(&reference, &data_key, b"file").unwrap();
+    for bad in 0..wrapped.len() {
+        let mut bytes = wrapped.clone();
+        bytes[bad] ^= 1;
+        assert!(
+            own.unwrap(&reference, &bytes, b"file").unwrap().is_none(),
+            "{bad}"
+        );
+        assert!(
+            own.unwrap(&reference, &wrapped[..bad], b"file")
+                .unwrap()
+                .is_none()
+        );
+    }
+    assert!(own.unwrap(&reference, &wrapped, b"other file").unwrap().is_none());
+    let back = own.unwrap(&reference, &wrapped, b"file").unwrap().unwrap();
+    assert_eq!(back.expose(), data_key.expose());
+}
+
+/// Rows of training data from the middle, while a chunk elsewhere is damaged: what is not touched is not read.
+#[test]
+fn a_cursor_reads_a_part_as_a_plain_file_would() {
+    let rows: Vec<u8> = (0..20_000)
+        .flat_map(|i| format!("{i},{}\n", i * i).into_bytes())
+        .collect();
+    let f = folder(&rows);
+    seal_file(
+        &f.plain,
+        &f.sealed,
+        &keyring(1),
+        &SealOptions::default(),
+        &mut seeded(2),
+    )
+    .unwrap();
+    let mut bytes = fs::read(&f.sealed).unwrap();
+    bytes[8192 + 56 + 100] ^= 1;
+    fs::write(&f.sealed, bytes).unwrap();
+    let file = SealedFile::open(&f.sealed, &keyring(1), &OpenOptions::default()).unwrap();
+    let mut plain = std::io::Cursor::new(&rows);
+    let mut sealed = file.cursor();
+    for to in [
+        SeekFrom::Start(40_000),
+        SeekFrom::Current(-9_000),
+        SeekFrom::End(-20_000),
+        SeekFrom::End(0),
+        SeekFrom::Start(1 << 40),
+        SeekFrom::Current(i64::MIN),
+        SeekFrom::End(-20_000),
+    ] {
+        let (place, same) = (plain.seek(to), sealed.seek(to));
+        assert_eq!(place.as_ref().ok(), same.as_ref().ok(), "{to:?}");
+        for len in [0, 1, 7, 17_000] {
+            let (mut a, mut b) = (vec![0; len], vec![0; len]);
+            let (read, same) = (plain.read(&mut a).unwrap(), sealed.read(&mut b).unwrap());
+            assert_eq!((read, a), (same, b), "{to:?} {len}");
+        }
+    }
+    sealed.seek(SeekFrom::Start(3)).unwrap();
+    assert_eq!(
+        sealed.read(&mut [0; 10]).unwrap_err().kind(),
+        std::io::ErrorKind::InvalidData
     );
 }
 
