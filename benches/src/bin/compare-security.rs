@@ -150,6 +150,11 @@ fn folder() -> tempfile::TempDir {
     }
 }
 
+/// Every round writes a new file, in memory that was just given back: what the system does with the old file is nobody's time.
+fn fresh(output: &Path) {
+    let _ = fs::remove_file(output);
+}
+
 fn copy(from: &Path, to: &Path, mut each: impl FnMut(&[u8], &mut dyn Write)) -> File {
     let (mut input, mut output) = (File::open(from).unwrap(), File::create(to).unwrap());
     let mut buffer = vec![0; MIB];
@@ -212,14 +217,18 @@ fn files(run: &mut Comparison) {
         writer.finish().unwrap();
     };
     run.case(seal)
-        .ours(seal_ours)
-        .peer("copy, 1 MiB reads and writes", || {
-            drop(copy(&plain, &path("copy"), |part, out| {
-                out.write_all(part).unwrap();
-            }));
-        })
-        .peer("cobblestone 0.2", seal_stone)
-        .peer("age 0.12", seal_age)
+        .ours_with(|| fresh(&sealed), |()| seal_ours())
+        .peer_with(
+            "copy, 1 MiB reads and writes",
+            || fresh(&path("copy")),
+            |()| {
+                drop(copy(&plain, &path("copy"), |part, out| {
+                    out.write_all(part).unwrap();
+                }));
+            },
+        )
+        .peer_with("cobblestone 0.2", || fresh(&stone), |()| seal_stone())
+        .peer_with("age 0.12", || fresh(&aged), |()| seal_age())
         .per("byte", len)
         .run();
     seal_ours();
@@ -227,38 +236,56 @@ fn files(run: &mut Comparison) {
     seal_age();
     let demand = OpenOptions::default().with_threads(NonZeroUsize::MIN);
     run.case(open)
-        .ours(|| drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap()))
-        .peer("copy, 1 MiB reads and writes", || {
-            drop(copy(&plain, &path("copy"), |part, out| {
-                out.write_all(part).unwrap();
-            }));
-        })
-        .peer("cobblestone 0.2", || {
-            let input = File::open(&stone).unwrap();
-            let mut reader = cobblestone::DecryptReader::new(&stone_key, b"", input);
-            let mut output = File::create(path("back-stone")).unwrap();
-            let mut buffer = vec![0; MIB];
-            while let n @ 1.. = reader.read(&mut buffer).unwrap() {
-                output.write_all(&buffer[..n]).unwrap();
-            }
-        })
-        .peer("age 0.12", || {
-            let decryptor = age::Decryptor::new(File::open(&aged).unwrap()).unwrap();
-            let mut reader = decryptor
-                .decrypt(std::iter::once(&identity as &dyn age::Identity))
-                .unwrap();
-            let mut output = File::create(path("back-age")).unwrap();
-            let mut buffer = vec![0; MIB];
-            while let n @ 1.. = reader.read(&mut buffer).unwrap() {
-                output.write_all(&buffer[..n]).unwrap();
-            }
-        })
+        .ours_with(
+            || fresh(&path("back")),
+            |()| drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap()),
+        )
+        .peer_with(
+            "copy, 1 MiB reads and writes",
+            || fresh(&path("copy")),
+            |()| {
+                drop(copy(&plain, &path("copy"), |part, out| {
+                    out.write_all(part).unwrap();
+                }));
+            },
+        )
+        .peer_with(
+            "cobblestone 0.2",
+            || fresh(&path("back-stone")),
+            |()| {
+                let input = File::open(&stone).unwrap();
+                let mut reader = cobblestone::DecryptReader::new(&stone_key, b"", input);
+                let mut output = File::create(path("back-stone")).unwrap();
+                let mut buffer = vec![0; MIB];
+                while let n @ 1.. = reader.read(&mut buffer).unwrap() {
+                    output.write_all(&buffer[..n]).unwrap();
+                }
+            },
+        )
+        .peer_with(
+            "age 0.12",
+            || fresh(&path("back-age")),
+            |()| {
+                let decryptor = age::Decryptor::new(File::open(&aged).unwrap()).unwrap();
+                let mut reader = decryptor
+                    .decrypt(std::iter::once(&identity as &dyn age::Identity))
+                    .unwrap();
+                let mut output = File::create(path("back-age")).unwrap();
+                let mut buffer = vec![0; MIB];
+                while let n @ 1.. = reader.read(&mut buffer).unwrap() {
+                    output.write_all(&buffer[..n]).unwrap();
+                }
+            },
+        )
         .per("byte", len)
         .run();
     let both = SealOptions::default().with_threads(NonZeroUsize::new(2).unwrap());
     run.case(two)
-        .ours(|| drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap()))
-        .peer("ours with one thread", seal_ours)
+        .ours_with(
+            || fresh(&sealed),
+            |()| drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap()),
+        )
+        .peer_with("ours with one thread", || fresh(&sealed), |()| seal_ours())
         .per("byte", len)
         .run();
     // Without sealing: what the system makes of two threads that write into one file.
@@ -277,8 +304,8 @@ fn files(run: &mut Comparison) {
         });
     };
     run.case(written)
-        .ours(|| write(2))
-        .peer("with one thread", || write(1))
+        .ours_with(|| fresh(&path("written")), |()| write(2))
+        .peer_with("with one thread", || fresh(&path("written")), |()| write(1))
         .per("byte", len)
         .run();
     // Without writes: what the threads do by themselves.
