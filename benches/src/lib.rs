@@ -35,6 +35,7 @@ mod table;
 
 pub use case::{Case, Comparison};
 pub use measure::{Sample, measure};
+pub use python::interpreter;
 pub use record::{Better, Provenance, Record, Spread, results_dir};
 pub use render::render;
 pub use table::{Verdict, table};

@@ -88,11 +88,15 @@ impl Drop for Python {
 }
 
 /// The interpreter of the virtual environment of `krate`: `$MODELOPS_VENVS/CRATE`, or `target/venv/CRATE`.
+///
+/// # Errors
+///
+/// How to make it, where it is not there.
 #[expect(
     clippy::disallowed_methods,
     reason = "where the peers are installed is a fact of the machine"
 )]
-fn interpreter(krate: &str) -> Result<PathBuf, String> {
+pub fn interpreter(krate: &str) -> Result<PathBuf, String> {
     let venvs = std::env::var_os("MODELOPS_VENVS").map_or_else(
         || crate::workspace_root().join("target").join("venv"),
         PathBuf::from,

@@ -1,5 +1,7 @@
 //! Side-by-side runs of `modelops-optimization` against its peers.
 
+#[path = "../optimization/evolution.rs"]
+mod evolution;
 #[path = "../optimization/search.rs"]
 mod search;
 
@@ -16,6 +18,7 @@ fn main() {
     tables(&mut comparison);
     rosenbrock(&mut comparison);
     search::run(&mut comparison);
+    evolution::run(&mut comparison);
     comparison.finish();
 }
 

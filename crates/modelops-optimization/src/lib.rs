@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cma_es;
 mod curvature;
 mod descent;
 mod error;
@@ -19,6 +20,7 @@ mod solution;
 mod solver;
 mod table;
 
+pub use cma_es::CmaEs;
 pub use descent::gradient_descent;
 pub use error::OptimizationError;
 pub use first_order::FirstOrder;
@@ -32,8 +34,14 @@ pub use model::softmax::{SoftmaxFit, SoftmaxLoss, SoftmaxModel, SoftmaxRegressio
 pub use objective::{Differentiable, FnObjective, Objective};
 pub use plot::LinePlot;
 pub use rule::Rule;
+pub use search::cma_sampler::CmaEsSampler;
 pub use search::error::{ParameterError, SpaceError, StudyError};
+pub use search::gp_sampler::GaussianProcessSampler;
+pub use search::grid::GridSampler;
+pub use search::halton::HaltonSampler;
 pub use search::journal::JournalError;
+pub use search::latin::LatinHypercubeSampler;
+pub use search::nsga2::NsgaIiSampler;
 pub use search::parameters::Parameters;
 pub use search::pruner::halving::{HyperbandPruner, SuccessiveHalvingPruner};
 pub use search::pruner::patient::PatientPruner;
@@ -44,6 +52,7 @@ pub use search::pruner::{NeverPrune, Pruner, PruningContext};
 pub use search::random::{RandomSampler, random_search};
 pub use search::run::{ActiveTrial, RunOptions, Stop};
 pub use search::sampler::{Context, Sampler};
+pub use search::sobol::SobolSampler;
 pub use search::space::{Domain, Parameter, SearchSpace};
 pub use search::study::{Direction, Study};
 pub use search::tpe::TpeSampler;

@@ -31,7 +31,10 @@ impl Solution {
     pub fn converged(&self) -> bool {
         matches!(
             self.termination,
-            Termination::GradientTolerance | Termination::StepTolerance | Termination::ValueTolerance
+            Termination::GradientTolerance
+                | Termination::StepTolerance
+                | Termination::ValueTolerance
+                | Termination::TargetReached
         )
     }
 }
@@ -72,6 +75,8 @@ pub enum Termination {
     LineSearchFailed,
     /// The observer asked to stop.
     Cancelled,
+    /// The value asked for is reached.
+    TargetReached,
 }
 
 impl fmt::Display for Termination {
@@ -84,6 +89,7 @@ impl fmt::Display for Termination {
             Self::MaxEvaluations => "evaluation budget spent",
             Self::LineSearchFailed => "no acceptable step along the search direction",
             Self::Cancelled => "cancelled by the observer",
+            Self::TargetReached => "target value reached",
         })
     }
 }

@@ -87,3 +87,30 @@ pub fn cross_entropy(x: ArrayView2<'_, f64>, labels: &[usize], classes: usize, p
         .sum();
     total / labels.len() as f64
 }
+
+/// The centred L² discrepancy of points in the unit cube: how far they are from even.
+///
+/// **References**: F. J. Hickernell, A generalized discrepancy and quadrature error bound, 1998, Math. Comput. 67, DOI 10.1090/S0025-5718-98-00894-1.
+#[must_use]
+pub fn centred_discrepancy(points: &[Vec<f64>]) -> f64 {
+    let n = points.len() as f64;
+    let dim = points.first().map_or(0, Vec::len) as i32;
+    let off = |x: f64| (x - 0.5).abs();
+    let one = |p: &Vec<f64>| {
+        p.iter()
+            .map(|x| 1.0 + 0.5 * off(*x) - 0.5 * off(*x) * off(*x))
+            .product::<f64>()
+    };
+    let two = |p: &Vec<f64>, q: &Vec<f64>| {
+        let terms = p.iter().zip(q);
+        terms
+            .map(|(x, y)| 1.0 + 0.5 * off(*x) + 0.5 * off(*y) - 0.5 * (x - y).abs())
+            .product::<f64>()
+    };
+    let singles: f64 = points.iter().map(one).sum();
+    let pairs: f64 = points
+        .iter()
+        .map(|p| points.iter().map(|q| two(p, q)).sum::<f64>())
+        .sum();
+    (13.0f64 / 12.0).powi(dim) - 2.0 / n * singles + pairs / (n * n)
+}

@@ -8,4 +8,5 @@ pub(crate) mod gram;
 pub(crate) mod logistic;
 pub(crate) mod mixture;
 pub(crate) mod softmax;
+pub(crate) mod triangular;
 pub(crate) mod vector;

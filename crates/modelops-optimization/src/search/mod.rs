@@ -1,15 +1,26 @@
 //! Hyper-parameter search: spaces, samplers and studies.
 
+pub(crate) mod cma_sampler;
 pub(crate) mod error;
+pub(crate) mod evolution;
+pub(crate) mod gaussian_process;
+pub(crate) mod gp_sampler;
+pub(crate) mod grid;
+pub(crate) mod halton;
+pub(crate) mod importance;
 pub(crate) mod journal;
+pub(crate) mod latin;
+pub(crate) mod nsga2;
 pub(crate) mod parameters;
 pub(crate) mod pareto;
 pub(crate) mod parzen;
 pub(crate) mod pruner;
 pub(crate) mod random;
 pub(crate) mod record;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sampler;
+pub(crate) mod sobol;
 pub(crate) mod space;
 pub(crate) mod store;
 pub(crate) mod study;

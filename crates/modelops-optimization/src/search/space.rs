@@ -83,6 +83,108 @@ impl Domain {
         matches!(self, Self::Float { step: None, low, high, .. } if low < high)
     }
 
+    /// How many values it has; `None` for a continuous range.
+    pub(crate) fn values(&self) -> Option<u64> {
+        match self {
+            Self::Float { low, high, .. } if low == high => Some(1),
+            Self::Float { step: None, .. } => None,
+            Self::Float {
+                low,
+                high,
+                step: Some(step),
+                ..
+            } => Some(((high - low) / step).round() as u64 + 1),
+            Self::Int { low, high, step, .. } => Some(((high - low) / step) as u64 + 1),
+            Self::Categorical { choices } => Some(choices.len() as u64),
+        }
+    }
+
+    /// Value `k`, from 0, of those that a domain has which is not continuous.
+    pub(crate) fn nth_value(&self, k: u64) -> f64 {
+        match self {
+            Self::Float { low, high, step, .. } => (low + k as f64 * step.unwrap_or(0.0)).min(*high),
+            Self::Int { low, step, .. } => *low as f64 + k as f64 * *step as f64,
+            Self::Categorical { .. } => k as f64,
+        }
+    }
+
+    /// The place of a value between the ends of the domain, from 0 to 1 on its scale; values of a discrete domain are in the middle
+    /// of their cells.
+    pub(crate) fn place_of(&self, number: f64) -> f64 {
+        let part = |low: f64, high: f64, x: f64| if high > low { (x - low) / (high - low) } else { 0.5 };
+        match self {
+            Self::Float {
+                low, high, log: true, ..
+            } => part(low.ln(), high.ln(), number.ln()),
+            // Halves first: the difference of the ends may overflow.
+            Self::Float {
+                low,
+                high,
+                step: None,
+                ..
+            } => part(low / 2.0, high / 2.0, number / 2.0),
+            Self::Int {
+                low, high, log: true, ..
+            } => part((*low as f64 - 0.5).ln(), (*high as f64 + 0.5).ln(), number.ln()),
+            Self::Float {
+                low,
+                high,
+                step: Some(step),
+                ..
+            } => part(low - step / 2.0, high + step / 2.0, number),
+            Self::Int { low, high, step, .. } => {
+                let half = *step as f64 / 2.0;
+                part(*low as f64 - half, *high as f64 + half, number)
+            }
+            Self::Categorical { choices } => (number + 0.5) / choices.len() as f64,
+        }
+    }
+
+    /// The value at a place from 0 to 1 between the ends, both included.
+    pub(crate) fn between_ends(&self, place: f64) -> f64 {
+        match self {
+            Self::Int {
+                low, high, log: true, ..
+            } => {
+                let (low, high) = (*low as f64, *high as f64);
+                (low.ln() + place * (high.ln() - low.ln()))
+                    .exp()
+                    .round()
+                    .clamp(low, high)
+            }
+            Self::Int { .. } | Self::Categorical { .. } | Self::Float { step: Some(_), .. } => {
+                let last = self.values().unwrap_or(1) - 1;
+                self.nth_value((place * last as f64).round() as u64)
+            }
+            Self::Float { .. } => self.at_quantile(place),
+        }
+    }
+
+    /// Whether the values have no order.
+    pub(crate) fn is_choice(&self) -> bool {
+        matches!(self, Self::Categorical { .. })
+    }
+
+    /// Whether the scale is logarithmic.
+    pub(crate) fn is_log(&self) -> bool {
+        matches!(self, Self::Float { log: true, .. } | Self::Int { log: true, .. })
+    }
+
+    /// The first and the last value as text.
+    pub(crate) fn ends(&self) -> (String, String) {
+        let last = match self {
+            Self::Float { high, .. } => *high,
+            Self::Int { high, .. } => *high as f64,
+            Self::Categorical { choices } => choices.len() as f64 - 1.0,
+        };
+        let first = match self {
+            Self::Float { low, .. } => *low,
+            Self::Int { low, .. } => *low as f64,
+            Self::Categorical { .. } => 0.0,
+        };
+        (self.decode(first).to_string(), self.decode(last).to_string())
+    }
+
     /// The value that `number` stands for.
     pub(crate) fn decode(&self, number: f64) -> Value {
         match self {

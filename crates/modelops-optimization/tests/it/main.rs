@@ -7,6 +7,7 @@ mod journal;
 mod properties;
 mod pruners;
 mod reference;
+mod samplers;
 mod search;
 mod suites;
 mod workers;

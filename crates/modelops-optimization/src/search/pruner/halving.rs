@@ -1,6 +1,7 @@
 //! Successive halving: a larger budget for the better part of the trials, again and again.
 
 use super::{Pruner, PruningContext, sign};
+use crate::search::sobol::{hash, unit};
 
 /// Asynchronous successive halving (ASHA): at steps r, rη, rη², … a trial goes on if it is in the best 1/η of those that came as far.
 ///
@@ -99,7 +100,7 @@ impl HyperbandPruner {
             (f64::from(last + 1) * (self.reduction_factor as f64).powf(left) / (left + 1.0)).ceil()
         };
         let total: f64 = (0..=last).map(size).sum();
-        let mut place = (mixed(number as u64) >> 11) as f64 / (1u64 << 53) as f64 * total;
+        let mut place = unit(hash(number as u64)) * total;
         for s in 0..last {
             place -= size(s);
             if place < 0.0 {
@@ -118,14 +119,6 @@ impl Pruner for HyperbandPruner {
             self.bracket(number) == bracket
         })
     }
-}
-
-/// The finisher of `SplitMix64`: every bit of the result depends on every bit of the number.
-fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Whether the trial's last report takes it to a rung where too many others are better.
