@@ -8,6 +8,7 @@ pub(crate) mod outlier;
 pub(crate) mod output;
 pub(crate) mod passes;
 pub(crate) mod source;
+pub(crate) mod survey;
 pub(crate) mod textual;
 #[cfg(feature = "frame")]
 pub(crate) mod typed;

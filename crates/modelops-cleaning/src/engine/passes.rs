@@ -101,6 +101,18 @@ impl Duplicates {
         self.listed[node] = Some(Listed { pairs, at: 0 });
     }
 
+    /// Says about how many rows there will be.
+    pub(crate) fn expect(&mut self, rows: u64) {
+        for seen in &mut self.seen {
+            seen.expect(rows);
+        }
+    }
+
+    /// Reads ahead what is held of these fingerprints at `node`.
+    pub(crate) fn touch(&self, node: usize, fingerprints: impl Iterator<Item = u128>) {
+        std::hint::black_box(self.seen[node].touch(fingerprints));
+    }
+
     /// The verdict of a list made beforehand.
     #[inline]
     pub(crate) fn listed(&mut self, node: usize, row: u32, reason: u16) -> Option<Verdict> {

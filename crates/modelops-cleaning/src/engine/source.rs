@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use crate::error::RunError;
-use crate::kernel::csv::{Traits, find_record, unquote};
+use crate::kernel::csv::{Found, Traits, find_record, unquote};
 use crate::plan::{Plan, Reading};
 use crate::spec::{Format, Read};
 
@@ -52,6 +52,32 @@ pub(crate) struct Record<'a> {
     pub(crate) row: u32,
     pub(crate) line: u64,
     pub(crate) offset: u64,
+}
+
+/// Records of a block, at most: few enough to stay in the first cache, enough to look for all of them at once.
+const BLOCK: usize = 256;
+
+/// Some records that lie in the buffer together.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    entries: Vec<Entry>,
+    ends: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    start: usize,
+    found: Found,
+    ends: std::ops::Range<usize>,
+    row: u32,
+    line: u64,
+    offset: u64,
+}
+
+impl Block {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
 }
 
 impl<'a> Record<'a> {
@@ -221,11 +247,65 @@ impl CsvSource {
         Ok(())
     }
 
+    /// Fills `block` with the next records, sound or not; an empty block is the end of the file.
+    pub(crate) fn next_block(&mut self, block: &mut Block) -> Result<(), RunError> {
+        block.entries.clear();
+        block.ends.clear();
+        while block.entries.len() < BLOCK {
+            let rest = &self.buffer[self.start..self.have];
+            let first_end = block.ends.len();
+            match find_record(rest, self.separator, self.end_of_file, &mut block.ends) {
+                Some(found) => {
+                    let row = u32::try_from(self.rows).map_err(|_| RunError::TooManyRecords)?;
+                    block.entries.push(Entry {
+                        start: self.start,
+                        found,
+                        ends: first_end..block.ends.len(),
+                        row,
+                        line: self.line,
+                        offset: self.offset,
+                    });
+                    self.pass(found);
+                }
+                // More bytes would move those that the block points to.
+                None if !block.entries.is_empty() || self.end_of_file => return Ok(()),
+                None => self.fill()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Record `at` of the block filled last.
+    #[inline]
+    pub(crate) fn record<'a>(&'a self, block: &'a Block, at: usize) -> Record<'a> {
+        let entry = &block.entries[at];
+        let raw = &self.buffer[entry.start..entry.start + entry.found.len];
+        Record {
+            raw,
+            body: &raw[..entry.found.body],
+            ends: &block.ends[entry.ends.clone()],
+            traits: entry.found.traits,
+            row: entry.row,
+            line: entry.line,
+            offset: entry.offset,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self, found: Found) {
+        let raw = &self.buffer[self.start..self.start + found.len];
+        self.line += if found.traits.quoted { line_ends(raw) } else { 1 };
+        self.start += found.len;
+        self.offset += found.len as u64;
+        self.rows += 1;
+    }
+
     /// The next record, sound or not; `None` at the end of the file.
     #[inline]
     pub(crate) fn next_record(&mut self) -> Result<Option<Record<'_>>, RunError> {
         let found = loop {
             let rest = &self.buffer[self.start..self.have];
+            self.ends.clear();
             if let Some(found) = find_record(rest, self.separator, self.end_of_file, &mut self.ends) {
                 break found;
             }
@@ -234,28 +314,31 @@ impl CsvSource {
             }
             self.fill()?;
         };
-        let raw = &self.buffer[self.start..self.start + found.len];
-        let lines = if found.traits.quoted { line_ends(raw) } else { 1 };
         let row = u32::try_from(self.rows).map_err(|_| RunError::TooManyRecords)?;
-        let record = Record {
+        let (start, line, offset) = (self.start, self.line, self.offset);
+        self.pass(found);
+        let raw = &self.buffer[start..start + found.len];
+        Ok(Some(Record {
             raw,
             body: &raw[..found.body],
             ends: &self.ends,
             traits: found.traits,
             row,
-            line: self.line,
-            offset: self.offset,
-        };
-        self.start += found.len;
-        self.offset += found.len as u64;
-        self.line += lines;
-        self.rows += 1;
-        Ok(Some(record))
+            line,
+            offset,
+        }))
     }
 
     /// How many records have been read, the header not counted.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// About how many records the whole file has, if they go on as those read so far.
+    pub(crate) fn expected_rows(&self) -> Result<u64, RunError> {
+        let bytes = self.file.metadata().map_err(RunError::io(&self.path))?.len();
+        let read = (self.offset - self.first.offset).max(1);
+        Ok((bytes as f64 / read as f64 * self.rows as f64) as u64)
     }
 
     /// The place of the next record.

@@ -1,20 +1,23 @@
 //! The textual engine: judges bytes, never rewrites them.
 
+use std::ops::Range;
+
 use crate::engine::output::{Outputs, quarantine_line};
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict, resolve};
-use crate::engine::source::{CsvSource, Record};
+use crate::engine::source::{Block, CsvSource, Record};
+use crate::engine::survey;
 use crate::error::RunError;
 use crate::kernel::fingerprint::{self, Cells};
 use crate::ledger::Ledger;
 use crate::plan::{Bounds, Keys, Plan, Predicate, RelOp, Test};
-use crate::spec::{Equality, PipelineSpec};
+use crate::spec::{ColumnType, Equality, PipelineSpec};
 
 /// Runs a textual pipeline: one pass for each step that has to learn, then the one that writes.
 pub(crate) fn run(spec: &PipelineSpec) -> Result<Ledger, RunError> {
     let mut source = CsvSource::open(&spec.read)?;
     let plan = Plan::bind(spec, source.header.names.clone())?;
     let first = source.place();
-    let mut judge = Judge::new(&plan);
+    let mut judge = Judge::new(&plan, &mut source)?;
     for (index, node) in plan.nodes.iter().enumerate() {
         if node.op.needs_pass() {
             let mut learner = Learner::new(&node.op);
@@ -35,12 +38,22 @@ pub(crate) fn run(spec: &PipelineSpec) -> Result<Ledger, RunError> {
         clean.write(&source.header.raw)?;
     }
     judge.restart();
-    while let Some(record) = source.next_record()? {
-        let verdict = match judge.fault(&record) {
-            Some(reason) => Verdict::Refuse(reason),
-            None => judge.verdict(&record, plan.nodes.len())?,
-        };
-        settle(&record, verdict, &mut ledger, &mut outputs)?;
+    let mut block = Block::default();
+    let mut ahead = Vec::new();
+    loop {
+        source.next_block(&mut block)?;
+        if block.len() == 0 {
+            break;
+        }
+        if source.rows() == block.len() as u64 {
+            judge.duplicates.expect(source.expected_rows()?);
+        }
+        judge.look_ahead(&source, &block, &mut ahead)?;
+        for (at, ahead) in ahead.iter().enumerate() {
+            let record = source.record(&block, at);
+            let verdict = judge.verdict_after(&record, *ahead)?;
+            settle(&record, verdict, &mut ledger, &mut outputs)?;
+        }
     }
     ledger.set_records_in(source.rows());
     ledger.settle();
@@ -77,24 +90,46 @@ pub(crate) fn settle(
     Ok(())
 }
 
+/// How far a record has been judged without knowing the records before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ahead {
+    Refuse(u16),
+    /// Nothing is known yet: the plan has no distinct node.
+    Open,
+    /// It reaches the first distinct node, with this fingerprint.
+    Print(usize, u128),
+}
+
 /// Judges sound records against the nodes of a plan.
 pub(crate) struct Judge<'p> {
     plan: &'p Plan,
     learned: Vec<Option<Learned>>,
     duplicates: Duplicates,
+    /// The type of each column, where a node compares values.
+    kinds: Vec<ColumnType>,
     cells: Cells,
     scratch: Vec<u8>,
 }
 
 impl<'p> Judge<'p> {
-    pub(crate) fn new(plan: &'p Plan) -> Self {
-        Self {
+    /// A judge who knows the types of the columns where a node asks for them: that takes one pass over `source`, which
+    /// is left at its first record.
+    pub(crate) fn new(plan: &'p Plan, source: &mut CsvSource) -> Result<Self, RunError> {
+        let by_value =
+            |op: &RelOp| matches!(op, RelOp::Distinct { keys, .. } if keys.equality == Equality::Typed);
+        let kinds = if plan.nodes.iter().any(|node| by_value(&node.op)) {
+            survey::kinds(source, plan)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
             plan,
             learned: plan.nodes.iter().map(|_| None).collect(),
             duplicates: Duplicates::new(plan),
+            kinds,
             cells: Cells::default(),
             scratch: Vec::new(),
-        }
+        })
     }
 
     fn restart(&mut self) {
@@ -112,27 +147,80 @@ impl<'p> Judge<'p> {
         record.fault(self.plan.columns.len(), self.plan.reading)
     }
 
+    /// Judges every record of a block as far as it goes without knowing the records before it, and reads ahead what the
+    /// first distinct node will ask for.
+    pub(crate) fn look_ahead(
+        &mut self,
+        source: &CsvSource,
+        block: &Block,
+        ahead: &mut Vec<Ahead>,
+    ) -> Result<(), RunError> {
+        let plan = self.plan;
+        let distinct = plan
+            .nodes
+            .iter()
+            .enumerate()
+            .find_map(|(at, node)| match &node.op {
+                RelOp::Distinct { keys, .. } => Some((at, keys)),
+                _ => None,
+            });
+        ahead.clear();
+        for at in 0..block.len() {
+            let record = source.record(block, at);
+            ahead.push(match (self.fault(&record), distinct) {
+                (Some(reason), _) => Ahead::Refuse(reason),
+                (None, None) => Ahead::Open,
+                (None, Some((node, keys))) => match self.verdict(&record, node)? {
+                    Verdict::Keep => Ahead::Print(node, self.fingerprint(&record, keys)),
+                    Verdict::Refuse(reason) => Ahead::Refuse(reason),
+                    Verdict::Duplicate { .. } => unreachable!("no distinct node has been asked yet"),
+                },
+            });
+        }
+        if let Some((node, _)) = distinct {
+            let prints = ahead.iter().filter_map(|ahead| match ahead {
+                Ahead::Print(_, print) => Some(*print),
+                _ => None,
+            });
+            self.duplicates.touch(node, prints);
+        }
+        Ok(())
+    }
+
+    /// What becomes of a record that has been looked at ahead.
+    #[inline]
+    pub(crate) fn verdict_after(&mut self, record: &Record<'_>, ahead: Ahead) -> Result<Verdict, RunError> {
+        match ahead {
+            Ahead::Refuse(reason) => Ok(Verdict::Refuse(reason)),
+            Ahead::Open => self.verdict(record, self.plan.nodes.len()),
+            Ahead::Print(node, print) => {
+                let verdict = self.distinct(record, node, Some(print));
+                if verdict != Verdict::Keep {
+                    return Ok(verdict);
+                }
+                self.verdict_between(record, node + 1..self.plan.nodes.len())
+            }
+        }
+    }
+
     /// What becomes of a sound record in the first `until` nodes.
     #[inline]
     pub(crate) fn verdict(&mut self, record: &Record<'_>, until: usize) -> Result<Verdict, RunError> {
+        self.verdict_between(record, 0..until)
+    }
+
+    #[inline]
+    fn verdict_between(&mut self, record: &Record<'_>, nodes: Range<usize>) -> Result<Verdict, RunError> {
         let plan = self.plan;
-        for (index, node) in plan.nodes[..until].iter().enumerate() {
-            match &node.op {
+        for index in nodes {
+            match &plan.nodes[index].op {
                 RelOp::Select { predicate, reason } => {
                     if !self.holds(record, predicate)? {
                         return Ok(Verdict::Refuse(*reason));
                     }
                 }
-                RelOp::Distinct { keys, keep, reason } => {
-                    let verdict = match self.duplicates.listed(index, record.row, *reason) {
-                        Some(verdict) => verdict,
-                        None => {
-                            let fingerprint = self.fingerprint(record, keys);
-                            let learned = self.learned[index].as_ref();
-                            self.duplicates
-                                .judge(index, *keep, *reason, fingerprint, record.row, learned)
-                        }
-                    };
+                RelOp::Distinct { .. } => {
+                    let verdict = self.distinct(record, index, None);
                     if verdict != Verdict::Keep {
                         return Ok(verdict);
                     }
@@ -142,6 +230,21 @@ impl<'p> Judge<'p> {
             }
         }
         Ok(Verdict::Keep)
+    }
+
+    /// The verdict of a distinct node; `print` is the fingerprint where it is known.
+    #[inline]
+    fn distinct(&mut self, record: &Record<'_>, index: usize, print: Option<u128>) -> Verdict {
+        let RelOp::Distinct { keys, keep, reason } = &self.plan.nodes[index].op else {
+            unreachable!("only distinct nodes are asked")
+        };
+        if let Some(verdict) = self.duplicates.listed(index, record.row, *reason) {
+            return verdict;
+        }
+        let print = print.unwrap_or_else(|| self.fingerprint(record, keys));
+        let learned = self.learned[index].as_ref();
+        self.duplicates
+            .judge(index, *keep, *reason, print, record.row, learned)
     }
 
     #[inline]
@@ -171,21 +274,21 @@ impl<'p> Judge<'p> {
 
     #[inline]
     pub(crate) fn fingerprint(&mut self, record: &Record<'_>, keys: &Keys) -> u128 {
-        let normalised = keys.equality == Equality::Normalised;
-        if keys.columns.is_none() && !normalised {
+        if keys.columns.is_none() && keys.equality == Equality::Exact {
             return fingerprint::of(record.body);
         }
         self.cells.clear();
         let count = keys.columns.as_ref().map_or(record.fields(), Vec::len);
         for i in 0..count {
             let column = keys.columns.as_ref().map_or(i, |columns| columns[i]);
-            if normalised {
-                match record.cell(self.plan, column, &mut self.scratch) {
-                    Some(text) => self.cells.normalised(text),
-                    None => self.cells.missing(),
-                }
-            } else {
+            if keys.equality == Equality::Exact {
                 self.cells.text(record.field(column));
+                continue;
+            }
+            match record.cell(self.plan, column, &mut self.scratch) {
+                None => self.cells.missing(),
+                Some(text) if keys.equality == Equality::Normalised => self.cells.normalised(text),
+                Some(text) => self.cells.value(self.kinds[column], text),
             }
         }
         self.cells.fingerprint()

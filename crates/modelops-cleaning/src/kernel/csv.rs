@@ -52,13 +52,13 @@ enum State {
     Closed(usize),
 }
 
-/// Finds the record that starts at `buffer[0]` and puts the end of each of its fields into `ends`.
+/// Finds the record that starts at `buffer[0]` and appends the end of each of its fields to `ends`.
 /// `None` where the record goes on beyond the buffer (and `last` is false) or the buffer is empty.
 pub(crate) fn find_record(buffer: &[u8], separator: u8, last: bool, ends: &mut Vec<u32>) -> Option<Found> {
-    ends.clear();
     if buffer.is_empty() {
         return None;
     }
+    let known = ends.len();
     let pattern = ONES * u64::from(separator);
     let mut traits = Traits::default();
     let mut state = State::Plain;
@@ -121,7 +121,10 @@ pub(crate) fn find_record(buffer: &[u8], separator: u8, last: bool, ends: &mut V
                         Some(b'\n') => len = p + 2,
                         Some(_) => traits.bare_cr = true,
                         None if last => traits.bare_cr = true,
-                        None => return None,
+                        None => {
+                            ends.truncate(known);
+                            return None;
+                        }
                     }
                 }
                 ends.push(p as u32);
@@ -131,6 +134,7 @@ pub(crate) fn find_record(buffer: &[u8], separator: u8, last: bool, ends: &mut V
         at += 8;
     }
     if !last {
+        ends.truncate(known);
         return None;
     }
     match state {
@@ -211,7 +215,10 @@ mod tests {
         let mut ends = Vec::new();
         let mut scratch = Vec::new();
         let mut all = Vec::new();
-        while let Some(found) = find_record(&input[at..], b',', true, &mut ends) {
+        while let Some(found) = {
+            ends.clear();
+            find_record(&input[at..], b',', true, &mut ends)
+        } {
             let raw = &input[at..at + found.body];
             let mut start = 0;
             let fields = ends

@@ -91,6 +91,7 @@ fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
             };
             let equality = match keys.equality {
                 Equality::Exact => "exact",
+                Equality::Typed => "typed",
                 Equality::Normalised => "normalised",
             };
             let columns = keys.columns.as_ref().map_or("every column".into(), |c| names(c));

@@ -78,7 +78,10 @@ pub enum Equality {
     /// where 1.10 equals 1.1, -0 equals 0, NaN equals NaN and missing equals missing.
     #[default]
     Exact,
-    /// Text without surrounding white space and in lower case; other values as above.
+    /// Values, in either mode: cells are read by the type of their column, which a textual pipeline finds out in one
+    /// more pass, and compared as a typed pipeline compares them. The records themselves stay as they are.
+    Typed,
+    /// Text without surrounding white space, in lower case, in Unicode's composed form (NFC); other values as above.
     Normalised,
 }
 

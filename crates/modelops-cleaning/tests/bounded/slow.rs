@@ -79,17 +79,20 @@ fn killed_a_hundred_times_nothing_is_lost_or_done_twice() {
         }
     };
     reset();
-    let started = std::time::Instant::now();
     assert!(child(folder, memory, None).output().unwrap().status.success());
-    let (length, total) = (started.elapsed(), report(folder).1);
+    let total = report(folder).1;
     assert!(total > 50, "{total} units");
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(11);
     let (mut early, mut late) = (0, 0);
     for kill in 0..100 {
         reset();
         let mut run = child(folder, memory, None).spawn().unwrap();
-        let wait = length.mul_f64((generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64);
-        std::thread::sleep(wait.max(Duration::from_millis(1)));
+        // Somewhere inside the unit that follows so many complete ones.
+        let units = generator.next_u64() % total;
+        while complete(folder) < units && run.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_micros(generator.next_u64() % 10_000));
         run.kill().unwrap();
         run.wait().unwrap();
         let named = ["clean", "quarantine"].map(|name| folder.join(name).exists());

@@ -341,3 +341,76 @@ quarantined to json_lines "out.jsonl"
     );
     assert_eq!(plan, expected);
 }
+
+/// A field of ten megabytes, with every kind of byte that means something to CSV, between two small records.
+#[test]
+fn a_field_of_ten_megabytes_is_a_field() {
+    let long = "line, \"\"quoted\"\"\r\n\n".repeat(10_000_000 / 19 + 1);
+    assert!(long.len() >= 10_000_000);
+    let text = format!("a,b\n1,x\n2,\"{long}\"\n3,y\n2,\"{long}\"\n4,\"{long}\n");
+    for mode in [Mode::Textual, Mode::Typed] {
+        let files = Files::with(&text);
+        let report = run(typed(&files).mode(mode).step(DropDuplicates::default()));
+        let counts = (
+            report.ledger.kept(),
+            report.ledger.dropped(),
+            report.ledger.quarantined(),
+        );
+        assert_eq!(counts, (3, 1, 1), "{mode:?}: {}", report.ledger);
+        let clean = files.clean();
+        assert!(
+            clean.ends_with("\"\n3,y\n") && clean.len() > long.len(),
+            "{mode:?}"
+        );
+        if mode == Mode::Textual {
+            assert_eq!(clean, format!("a,b\n1,x\n2,\"{long}\"\n3,y\n"));
+        }
+    }
+    let value = "x".repeat(10_000_000);
+    let files = Files::with(format!(
+        "{{\"a\":\"{value}\"}}\n{{\"a\":\"{value}\n{{\"a\":\"{value}\"}}\n"
+    ));
+    let report = run(PipelineSpec::new(Read::new(files.input(), Format::JsonLines))
+        .step(DropDuplicates::default())
+        .write(files.at("clean"), Format::JsonLines)
+        .quarantine(files.at("quarantine")));
+    let ledger = &report.ledger;
+    assert_eq!((ledger.kept(), ledger.dropped(), ledger.quarantined()), (1, 1, 1));
+    assert_eq!(files.clean(), format!("{{\"a\":\"{value}\"}}\n"));
+}
+
+/// Values compared, bytes kept: one meaning of equal in both modes.
+#[test]
+fn values_are_compared_and_bytes_are_kept() {
+    let text = "n,code,t\n1,00501,\u{e9}\n1.0,00501,\"\u{e9}\"\n-0.0,501,x\n0,501,x\n,501,x\n\"\",501,x\n1,501,e\u{301}\n";
+    let outcomes = |mode, equality| {
+        let files = Files::with(text);
+        let report = run(typed(&files).mode(mode).step(DropDuplicates {
+            equality,
+            ..DropDuplicates::default()
+        }));
+        let dropped: Vec<u64> = (0..7)
+            .filter(|&row| matches!(report.ledger.outcome(row), Some(Outcome::Dropped { .. })))
+            .collect();
+        (dropped, files.clean())
+    };
+    let (dropped, clean) = outcomes(Mode::Textual, Equality::Typed);
+    assert_eq!(dropped, [1, 3, 5]);
+    assert_eq!(
+        clean,
+        "n,code,t\n1,00501,\u{e9}\n-0.0,501,x\n,501,x\n1,501,e\u{301}\n"
+    );
+    assert_eq!(outcomes(Mode::Typed, Equality::Typed).0, dropped);
+    assert_eq!(outcomes(Mode::Typed, Equality::Exact).0, dropped);
+    assert_eq!(outcomes(Mode::Textual, Equality::Exact).0, [0u64; 0]);
+
+    // One character, composed and taken apart.
+    let files = Files::with("t\n \u{c9}\ne\u{301}\n");
+    for mode in [Mode::Textual, Mode::Typed] {
+        let report = run(typed(&files).mode(mode).step(DropDuplicates {
+            equality: Equality::Normalised,
+            ..DropDuplicates::default()
+        }));
+        assert_eq!(report.ledger.dropped(), 1, "{mode:?}");
+    }
+}

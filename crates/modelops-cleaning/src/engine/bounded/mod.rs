@@ -101,7 +101,7 @@ pub(crate) fn run(
         folder.remove()?;
         return Ok((ledger, units.work));
     }
-    let mut judge = Judge::new(&plan);
+    let mut judge = Judge::new(&plan, &mut source)?;
     let mut shards: Vec<Shard> = Vec::new();
     let mut repeated: Vec<Repeated<'_>> = Vec::new();
     for (index, node) in plan.nodes.iter().enumerate() {

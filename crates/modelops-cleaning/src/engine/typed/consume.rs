@@ -3,8 +3,8 @@
 use polars::prelude::*;
 
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict};
+use crate::engine::survey::Survey;
 use crate::engine::typed::query::{OUTCOME, REPAIRS, changed_later, position, snapshot};
-use crate::engine::typed::survey::Survey;
 use crate::engine::typed::{engine, write};
 use crate::error::RunError;
 use crate::kernel::fingerprint::Cells;
@@ -76,13 +76,37 @@ struct Duplicate {
     normalised: bool,
 }
 
+impl Duplicate {
+    fn fingerprint(&self, views: &[View<'_>], row: usize, cells: &mut Cells) -> u128 {
+        cells.clear();
+        for view in views {
+            view.lay(row, self.normalised, cells);
+        }
+        cells.fingerprint()
+    }
+}
+
+/// Rows whose fingerprints are looked for together.
+const AHEAD: usize = 256;
+
+type Faults<'p> = std::iter::Peekable<std::slice::Iter<'p, (u32, u16)>>;
+
+/// The input row of the next sound record.
+fn next_row(next: &mut u32, faults: &mut Faults<'_>) -> u32 {
+    while faults.next_if(|(row, _)| *row == *next).is_some() {
+        *next += 1;
+    }
+    *next += 1;
+    *next - 1
+}
+
 /// Takes batches in input order.
 pub(super) struct Consumer<'p> {
     plan: &'p Plan,
     learned: &'p [Option<Learned>],
     duplicates: Duplicates,
     steps: Vec<Duplicate>,
-    faults: std::iter::Peekable<std::slice::Iter<'p, (u32, u16)>>,
+    faults: Faults<'p>,
     next_row: u32,
     cells: Cells,
 }
@@ -100,24 +124,17 @@ impl<'p> Consumer<'p> {
             .enumerate()
             .filter_map(|(index, node)| duplicate(plan, index, &node.op, until))
             .collect();
+        let mut duplicates = Duplicates::new(plan);
+        duplicates.expect(survey.records);
         Self {
             plan,
             learned,
-            duplicates: Duplicates::new(plan),
+            duplicates,
             steps,
             faults: survey.faults.iter().peekable(),
             next_row: 0,
             cells: Cells::default(),
         }
-    }
-
-    /// The input row of the next sound record.
-    fn row(&mut self) -> u32 {
-        while self.faults.next_if(|(row, _)| *row == self.next_row).is_some() {
-            self.next_row += 1;
-        }
-        self.next_row += 1;
-        self.next_row - 1
     }
 
     /// Judges every row of a batch in order.
@@ -145,34 +162,46 @@ impl<'p> Consumer<'p> {
                     .collect()
             })
             .collect();
-        for (i, code) in codes.values_iter().enumerate() {
-            let row = self.row();
-            // The step that refuses the row in the plan, if one does: reading counts as before the first.
-            let refused = code.checked_sub(1).map(|reason| {
-                let reason = reason as u16;
-                (reason, self.plan.reasons.reason(reason).0.step)
-            });
+        // The step that refuses the row in the plan, if one does: reading counts as before the first.
+        let refusal = |code: u32| {
+            let reason = code.checked_sub(1)? as u16;
+            Some((reason, self.plan.reasons.reason(reason).0.step))
+        };
+        let reaches = |refused: Option<(u16, Option<usize>)>, node: usize| {
+            let step = self.plan.nodes[node].step;
+            !refused.is_some_and(|(_, at)| at.is_none_or(|at| at < step))
+        };
+        let codes: Vec<u32> = codes.values_iter().copied().collect();
+        let mut cells = std::mem::take(&mut self.cells);
+        let mut ahead = Vec::with_capacity(AHEAD);
+        for (i, &code) in codes.iter().enumerate() {
+            if i % AHEAD == 0 {
+                // The first duplicate step does not depend on the rows before: what it will ask for is read at once.
+                ahead.clear();
+                if let (Some(step), Some(views)) = (self.steps.first(), views.first()) {
+                    for (i, &code) in codes.iter().enumerate().skip(i).take(AHEAD) {
+                        let reached = reaches(refusal(code), step.node);
+                        ahead.push(reached.then(|| step.fingerprint(views, i, &mut cells)));
+                    }
+                    self.duplicates.touch(step.node, ahead.iter().flatten().copied());
+                }
+            }
+            let row = next_row(&mut self.next_row, &mut self.faults);
+            let refused = refusal(code);
             let mut verdict = Verdict::Keep;
-            for (step, views) in self.steps.iter().zip(&views) {
-                let node = &self.plan.nodes[step.node];
-                if refused.is_some_and(|(_, at)| at.is_none_or(|at| at < node.step)) {
+            for (at, (step, views)) in self.steps.iter().zip(&views).enumerate() {
+                if !reaches(refused, step.node) {
                     break;
                 }
-                self.cells.clear();
-                for view in views {
-                    view.lay(i, step.normalised, &mut self.cells);
-                }
-                let RelOp::Distinct { keep, reason, .. } = &node.op else {
+                let known = if at == 0 { ahead[i % AHEAD] } else { None };
+                let print = known.unwrap_or_else(|| step.fingerprint(views, i, &mut cells));
+                let RelOp::Distinct { keep, reason, .. } = &self.plan.nodes[step.node].op else {
                     unreachable!("only distinct nodes are gathered here")
                 };
-                verdict = self.duplicates.judge(
-                    step.node,
-                    *keep,
-                    *reason,
-                    self.cells.fingerprint(),
-                    row,
-                    self.learned[step.node].as_ref(),
-                );
+                let learned = self.learned[step.node].as_ref();
+                verdict = self
+                    .duplicates
+                    .judge(step.node, *keep, *reason, print, row, learned);
                 if verdict != Verdict::Keep {
                     break;
                 }
@@ -184,6 +213,7 @@ impl<'p> Consumer<'p> {
             }
             each(i, row, verdict);
         }
+        self.cells = cells;
     }
 
     /// Enters the outcome of every row into the ledger and returns the clean rows, named by position.

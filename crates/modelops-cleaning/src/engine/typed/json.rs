@@ -9,8 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::engine::source::Place;
+use crate::engine::survey::{STRIDE, Survey};
 use crate::engine::typed::stage::Stage;
-use crate::engine::typed::survey::{STRIDE, Survey};
 use crate::error::RunError;
 use crate::plan::Plan;
 use crate::spec::{PipelineSpec, Read};

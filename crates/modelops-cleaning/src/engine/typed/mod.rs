@@ -9,7 +9,6 @@ pub(super) mod json;
 pub(super) mod parquet;
 mod query;
 mod stage;
-mod survey;
 mod write;
 
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use polars::prelude::{DataFrame, LazyFrame};
 use crate::engine::output::{Pending, quarantine_line};
 use crate::engine::passes::{Learned, Learner};
 use crate::engine::source::CsvSource;
+use crate::engine::survey::Survey;
 use crate::error::RunError;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -27,7 +27,6 @@ use crate::spec::{Format, PipelineSpec};
 
 use consume::Consumer;
 use query::Input;
-use survey::Survey;
 use write::CleanWriter;
 
 pub(super) fn engine(error: &polars::error::PolarsError) -> RunError {

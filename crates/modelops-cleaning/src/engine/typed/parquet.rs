@@ -4,7 +4,7 @@ use std::fs::File;
 
 use polars::prelude::{DataType, ParquetReader, SerReader as _};
 
-use crate::engine::typed::survey::Survey;
+use crate::engine::survey::Survey;
 use crate::engine::typed::{Surveyed, engine, stage};
 use crate::error::RunError;
 use crate::kernel::infer::Candidate;

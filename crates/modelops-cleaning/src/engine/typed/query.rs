@@ -11,7 +11,7 @@ use std::sync::mpsc::sync_channel;
 use polars::prelude::*;
 
 use crate::engine::passes::{Learned, resolve};
-use crate::engine::typed::survey::Survey;
+use crate::engine::survey::Survey;
 use crate::engine::typed::{engine, stage};
 use crate::error::RunError;
 use crate::plan::{Bounds, Plan, Predicate, RelOp, Test, Value};

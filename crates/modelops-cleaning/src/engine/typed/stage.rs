@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::engine::source::{CsvSource, separator};
-use crate::engine::typed::{Surveyed, json, scratch_folder, survey};
+use crate::engine::survey;
+use crate::engine::typed::{Surveyed, json, scratch_folder};
 use crate::error::RunError;
 use crate::kernel::csv::{unquote, write_field};
 use crate::plan::Plan;

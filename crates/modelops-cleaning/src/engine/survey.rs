@@ -5,28 +5,29 @@ use crate::error::RunError;
 use crate::kernel::csv::unquote;
 use crate::kernel::infer::Candidate;
 use crate::plan::Plan;
+use crate::spec::ColumnType;
 
 /// A place is remembered for every so many records.
-pub(super) const STRIDE: u64 = 4096;
+pub(crate) const STRIDE: u64 = 4096;
 
 /// What reading the whole input once tells.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// Records, sound or not, counted without the engine's help.
-    pub(super) records: u64,
+    pub(crate) records: u64,
     /// Records that cannot be read, in order, each with its reason.
-    pub(super) faults: Vec<(u32, u16)>,
+    pub(crate) faults: Vec<(u32, u16)>,
     /// Whether the engine will read the input itself the same way.
-    pub(super) plain: bool,
+    pub(crate) plain: bool,
     /// What types the values of each column allow.
-    pub(super) candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
     /// Columns with a value that reading changes: white space taken off, a sentinel, a quoted empty text.
-    pub(super) touched: Vec<bool>,
-    pub(super) places: Vec<Place>,
+    pub(crate) touched: Vec<bool>,
+    pub(crate) places: Vec<Place>,
 }
 
 impl Survey {
-    pub(super) fn new(columns: usize) -> Self {
+    pub(crate) fn new(columns: usize) -> Self {
         Self {
             candidates: vec![Candidate::default(); columns],
             touched: vec![false; columns],
@@ -36,7 +37,7 @@ impl Survey {
 }
 
 /// Surveys the records of a CSV file.
-pub(super) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunError> {
+pub(crate) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunError> {
     let columns = plan.columns.len();
     let mut survey = Survey::new(columns);
     let mut plain = source.header.plain;
@@ -44,7 +45,7 @@ pub(super) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunE
         .map(|column| {
             plan.trim
                 || !plan.sentinels[column].is_empty()
-                || plan.casts[column].is_none_or(|(kind, _)| kind != crate::ColumnType::Text)
+                || plan.casts[column].is_none_or(|(kind, _)| kind != ColumnType::Text)
         })
         .collect();
     let mut scratch = Vec::new();
@@ -87,4 +88,16 @@ pub(super) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunE
     survey.records = source.rows();
     survey.plain = plain;
     Ok(survey)
+}
+
+/// The type of each column, declared or as every one of its values allows; leaves the source at the first record.
+pub(crate) fn kinds(source: &mut CsvSource, plan: &Plan) -> Result<Vec<ColumnType>, RunError> {
+    let first = source.first();
+    source.seek(first)?;
+    let survey = survey(source, plan)?;
+    source.seek(first)?;
+    let candidates = survey.candidates.iter().zip(&plan.casts);
+    Ok(candidates
+        .map(|(candidate, cast)| cast.map_or(candidate.kind(), |(kind, _)| kind))
+        .collect())
 }
