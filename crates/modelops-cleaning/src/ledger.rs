@@ -223,6 +223,12 @@ impl Ledger {
         )
     }
 
+    /// Says how many duplicates there will be, so that their list never has to move.
+    pub(crate) fn expect_duplicates(&mut self, duplicates: u64) {
+        self.survivors
+            .reserve_exact(usize::try_from(duplicates).unwrap_or(0));
+    }
+
     /// Appends the outcome of the next row, as an earlier run has stored it.
     pub(crate) fn restore(&mut self, code: u16) -> Option<()> {
         *self.counts.get_mut(usize::from(code)).filter(|_| code != NONE)? += 1;

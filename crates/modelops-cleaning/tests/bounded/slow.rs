@@ -135,29 +135,23 @@ fn a_file_of_ten_times_the_memory() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let cap: usize = 48 << 20;
-    let mut text = input(1_000_000);
-    let width = text.len();
-    {
-        // Distinct again and again, so that the fingerprints alone outgrow the cap.
-        let head = text.find('\n').unwrap() + 1;
-        let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("in")).unwrap());
-        file.write_all(&text.as_bytes()[..head]).unwrap();
-        for round in 0..=(cap * 10 / width) {
-            for line in text[head..].lines() {
-                writeln!(
-                    file,
-                    "{line}{}",
-                    if line.starts_with(|c: char| c.is_ascii_digit()) && line.contains("Name") {
-                        format!("{round:02}")
-                    } else {
-                        String::new()
-                    }
-                )
-                .unwrap();
-            }
-        }
+    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("in")).unwrap());
+    writeln!(file, "id,name,score").unwrap();
+    for i in 0..6_000_000usize {
+        // One in five repeats an earlier record, anywhere before it.
+        let of = if i % 5 == 4 { i * 7919 % (i + 1) } else { i };
+        let comment = "as records of a training log are wide, so is this one";
+        writeln!(
+            file,
+            "{of},\"user {:07}, {comment}, {:04}\",{}",
+            of % 999_983,
+            of % 7919,
+            of % 1000
+        )
+        .unwrap();
     }
-    text.clear();
+    file.flush().unwrap();
+    drop(file);
     let size = std::fs::metadata(folder.join("in")).unwrap().len();
     assert!(size > 10 * cap as u64);
     let run = child(folder, cap / 2, Some(cap / 1024)).output().unwrap();

@@ -138,6 +138,19 @@ fn repeated(
 }
 
 impl Repeated<'_> {
+    /// How many there are.
+    pub(super) fn count(&self) -> Result<u64, RunError> {
+        let mut pairs = 0;
+        for part in 0..self.parts {
+            let unit = self.folder.unit(&unit_name(self.node, part))?;
+            pairs += unit
+                .expect("every part has its unit before the last pass")
+                .len()?
+                / PAIR;
+        }
+        Ok(pairs)
+    }
+
     /// Those among `rows`, in order.
     pub(super) fn load(&self, rows: Range<u32>) -> Result<Vec<(u32, u32)>, RunError> {
         let mut found = Vec::new();

@@ -31,7 +31,13 @@ pub(super) fn outputs(
     units: &mut Units<'_>,
 ) -> Result<Ledger, RunError> {
     let records = shards.last().map_or(0, |last| last.end.row);
-    let mut ledger = Ledger::new(records, plan.reasons.clone(), plan.steps);
+    let duplicates: u64 = repeated.iter().map(Repeated::count).sum::<Result<_, _>>()?;
+    let empty = || {
+        let mut ledger = Ledger::new(records, plan.reasons.clone(), plan.steps);
+        ledger.expect_duplicates(duplicates);
+        ledger
+    };
+    let mut ledger = empty();
     let mut lengths = [0, 0];
     let mut done = 0;
     while let Some(written) = load(folder, done, &mut ledger)? {
@@ -42,7 +48,7 @@ pub(super) fn outputs(
         Some(outputs) if done > 0 => outputs,
         // Nothing is written yet, or somebody has removed an unfinished output.
         _ => {
-            ledger = Ledger::new(records, plan.reasons.clone(), plan.steps);
+            ledger = empty();
             done = 0;
             Outputs::create(spec)?.keep_unfinished()
         }

@@ -169,7 +169,7 @@ impl<'p> Consumer<'p> {
         };
         let reaches = |refused: Option<(u16, Option<usize>)>, node: usize| {
             let step = self.plan.nodes[node].step;
-            !refused.is_some_and(|(_, at)| at.is_none_or(|at| at < step))
+            refused.is_none_or(|(_, at)| at.is_some_and(|at| at >= step))
         };
         let codes: Vec<u32> = codes.values_iter().copied().collect();
         let mut cells = std::mem::take(&mut self.cells);
