@@ -1,10 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod constraint;
 mod dataset;
-#[cfg_attr(
-    not(feature = "frame"),
-    expect(dead_code, reason = "parts that only the typed engine uses")
-)]
 mod engine;
 mod error;
 mod impute;

@@ -1,6 +1,8 @@
 //! The tests of modelops-cleaning as one binary.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod constraint;
+mod data;
 mod errors;
 mod impute;
 mod properties;
