@@ -145,10 +145,10 @@ pub enum PatternError {
         /// The size of a group.
         group: usize,
     },
-    /// Rows do not split into whole groups: use a rule that leaves this tensor out.
-    #[error("rows of {columns} weights do not split into groups of {group}")]
+    /// Rows or columns do not split into whole groups: use a rule that leaves this tensor out.
+    #[error("{columns} weights in a line do not split into groups of {group}")]
     GroupDoesNotDivide {
-        /// Length of a row.
+        /// Length of a row, or of a column.
         columns: usize,
         /// The size of a group.
         group: usize,
@@ -225,10 +225,36 @@ pub enum CheckpointError {
         /// Why.
         source: PatternError,
     },
+    /// A layer could not be pruned against its calibration inputs.
+    #[error("tensor {tensor:?}: {source}")]
+    Layer {
+        /// Its name.
+        tensor: String,
+        /// Why.
+        source: LayerError,
+    },
+    /// The solver needs inputs or gradients of this tensor, and the calibration has none.
+    #[error("tensor {tensor:?} has no calibration data")]
+    NotCalibrated {
+        /// Its name.
+        tensor: String,
+    },
+    /// The format cannot hold this tensor: see what [`Format`](crate::weights::Format) needs.
+    #[error("tensor {tensor:?} cannot be stored in this format")]
+    Format {
+        /// Its name.
+        tensor: String,
+    },
+    /// A pruned checkpoint does not hold what its recipe promises.
+    #[error("tensor {tensor:?} is not what the recipe makes of its input")]
+    Violated {
+        /// Its name.
+        tensor: String,
+    },
 }
 
 /// Why a layer could not be pruned against its inputs.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LayerError {
     /// Weights, inputs or gradients of another width.

@@ -1,6 +1,6 @@
 //! Oracles and strategies for `modelops-pruning`: slow, obvious, and written apart from what they check.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use proptest::prelude::*;
 
 /// Nodes and weighted edges of a small graph, with self-loops, parallel edges and isolated nodes.
@@ -89,6 +89,58 @@ pub fn tied_matrix(multiple: usize) -> impl Strategy<Value = Array2<f32>> {
             Array2::from_shape_vec((rows, columns), flat).expect("as many as the shape holds")
         })
     })
+}
+
+/// The largest sum over cells of a square tile with exactly `keep` a row and a column, by trying every choice of every row.
+#[must_use]
+pub fn best_tile(tile: ArrayView2<'_, f64>, keep: usize) -> f64 {
+    fn descend(tile: ArrayView2<'_, f64>, keep: usize, row: usize, left: &mut [usize]) -> f64 {
+        let n = tile.ncols();
+        if row == n {
+            return 0.0;
+        }
+        let mut best = f64::NEG_INFINITY;
+        for choice in 0_u32..1 << n {
+            let chosen = || (0..n).filter(move |j| choice >> j & 1 == 1);
+            if choice.count_ones() as usize != keep || chosen().any(|j| left[j] == 0) {
+                continue;
+            }
+            chosen().for_each(|j| left[j] -= 1);
+            let own: f64 = chosen().map(|j| tile[[row, j]]).sum();
+            best = best.max(own + descend(tile, keep, row + 1, left));
+            chosen().for_each(|j| left[j] += 1);
+        }
+        best
+    }
+    descend(tile, keep, 0, &mut vec![keep; tile.ncols()])
+}
+
+/// The smallest squared change of an output, (w − x)ᵀH(w − x), over all x that are zero outside `inside`, by elimination.
+#[must_use]
+pub fn refitted(h: ArrayView2<'_, f64>, w: &[f64], inside: &[usize]) -> f64 {
+    let n = inside.len();
+    let mut a: Vec<Vec<f64>> = inside
+        .iter()
+        .map(|i| {
+            let right: f64 = w.iter().enumerate().map(|(j, w)| h[[*i, j]] * w).sum();
+            inside.iter().map(|j| h[[*i, *j]]).chain([right]).collect()
+        })
+        .collect();
+    for k in 0..n {
+        for i in 0..n {
+            if i != k {
+                let factor = a[i][k] / a[k][k];
+                let pivot = a[k].clone();
+                a[i].iter_mut().zip(&pivot).for_each(|(x, p)| *x -= factor * p);
+            }
+        }
+    }
+    let mut delta = w.to_vec();
+    for (k, i) in inside.iter().enumerate() {
+        delta[*i] -= a[k][n] / a[k][k];
+    }
+    let product = |i: usize| -> f64 { delta.iter().enumerate().map(|(j, d)| h[[i, j]] * d).sum() };
+    (0..w.len()).map(|i| delta[i] * product(i)).sum()
 }
 
 /// ψ(n) by its definition.

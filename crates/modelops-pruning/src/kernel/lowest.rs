@@ -4,6 +4,7 @@
 //! come first go first, so that every count is exact.
 
 use half::{bf16, f16};
+use multiversion::multiversion;
 
 /// Bits of infinity: no magnitude of a usable weight reaches it.
 const INFINITE: u32 = 0x7f80_0000;
@@ -14,6 +15,8 @@ pub(crate) trait Weight: bytemuck::Pod + Send + Sync {
     fn magnitude(self) -> u32;
     /// The value.
     fn value(self) -> f32;
+    /// The nearest value, ties to even; beyond the largest, infinity.
+    fn round(value: f32) -> Self;
     /// +0.
     const ZERO: Self;
 }
@@ -26,6 +29,9 @@ impl Weight for f32 {
     fn value(self) -> f32 {
         self
     }
+    fn round(value: f32) -> Self {
+        value
+    }
 }
 
 impl Weight for bf16 {
@@ -35,6 +41,9 @@ impl Weight for bf16 {
     }
     fn value(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+    fn round(value: f32) -> Self {
+        Self::from_f32(value)
     }
 }
 
@@ -50,6 +59,9 @@ impl Weight for f16 {
         let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
         let special = if magnitude >= 65536.0 { INFINITE } else { 0 };
         f32::from_bits(magnitude.to_bits() | special | (bits & 0x8000) << 16)
+    }
+    fn round(value: f32) -> Self {
+        Self::from_f32(value)
     }
 }
 
@@ -147,6 +159,34 @@ impl RadixSelect {
         }
     }
 
+    /// Ends both readings at once, where the weights can be read again in memory.
+    pub(crate) fn finish_in_memory(mut self, matrices: &[&[f32]]) -> Lowest {
+        self.flush();
+        let bucket = self.descend();
+        let mut inside: Vec<u32> = Vec::with_capacity(self.counts[bucket as usize] as usize + 64);
+        for matrix in matrices {
+            for part in matrix.chunks(64) {
+                // Seldom: a bucket holds a fraction of a percent.
+                if part
+                    .iter()
+                    .fold(false, |any, w| any | (w.magnitude() >> 16 == bucket))
+                {
+                    inside.extend(part.iter().map(|w| w.magnitude()).filter(|m| m >> 16 == bucket));
+                }
+            }
+        }
+        if inside.is_empty() || self.left >= inside.len() as u64 {
+            return Lowest {
+                bound: (bucket + 1) << 16,
+                ties: 0,
+            };
+        }
+        let (below, bound, _) = inside.select_nth_unstable(self.left as usize);
+        let bound = *bound;
+        let ties = below.iter().filter(|magnitude| **magnitude == bound).count() as u64;
+        Lowest { bound, ties }
+    }
+
     /// The bucket in which the count is reached; what is left of the count when it is entered stays in `left`.
     fn descend(&mut self) -> u32 {
         for (bucket, count) in self.counts.iter().enumerate() {
@@ -186,43 +226,81 @@ pub(crate) fn keep_in_row<T: Weight>(
 ) -> bool {
     scratch.clear();
     scratch.extend(weights.iter().map(|weight| weight.magnitude()));
-    let finite = scratch.iter().copied().max().is_none_or(|most| most < INFINITE);
+    let finite = highest(scratch) < INFINITE;
     if count == 0 || count >= weights.len() {
         keep.fill(u8::from(count == 0));
         return finite;
     }
-    let (below, bound, _) = scratch.select_nth_unstable(count);
-    let bound = *bound;
-    let ties = below.iter().filter(|magnitude| **magnitude == bound).count() as u64;
-    keep_above(weights, &mut Lowest { bound, ties }, keep);
+    let (bound, below) = bound_of(scratch, count);
+    mark(scratch, bound, keep);
+    let mut ties = count - below;
+    for (keep, magnitude) in keep.iter_mut().zip(scratch.iter()) {
+        if ties == 0 {
+            break;
+        }
+        if *magnitude == bound {
+            *keep = 0;
+            ties -= 1;
+        }
+    }
     finite
+}
+
+/// A bound with at most `count` magnitudes below it, and how many there are; if fewer, the missing ones equal the bound.
+///
+/// The bound is built bit by bit from the highest, and every bit is a count over the row, which takes whole vectors at a
+/// time; most rows are done long before the last bit, as soon as the count is met.
+fn bound_of(magnitudes: &[u32], count: usize) -> (u32, usize) {
+    let (mut bound, mut below) = (0_u32, 0);
+    for bit in (0..31).rev() {
+        let candidate = bound | 1 << bit;
+        let lower = count_below(magnitudes, candidate);
+        if lower <= count {
+            (bound, below) = (candidate, lower);
+            if lower == count {
+                break;
+            }
+        }
+    }
+    (bound, below)
+}
+
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn count_below(magnitudes: &[u32], bound: u32) -> usize {
+    // Rows are shorter than 2³².
+    let lower: u32 = magnitudes
+        .iter()
+        .map(|magnitude| u32::from(*magnitude < bound))
+        .fold(0, u32::wrapping_add);
+    lower as usize
+}
+
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn highest(magnitudes: &[u32]) -> u32 {
+    magnitudes.iter().fold(0, |most, magnitude| most.max(*magnitude))
+}
+
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn mark(magnitudes: &[u32], bound: u32, keep: &mut [u8]) {
+    for (keep, magnitude) in keep.iter_mut().zip(magnitudes) {
+        *keep = u8::from(*magnitude >= bound);
+    }
 }
 
 /// Keeps the `kept` highest of every group of `group` weights; false where a weight is not finite.
 pub(crate) fn keep_in_groups<T: Weight>(weights: &[T], kept: usize, group: usize, keep: &mut [u8]) -> bool {
     let mut most = 0;
     if group == 4 {
-        for (keep, weights) in keep.chunks_exact_mut(4).zip(weights.chunks_exact(4)) {
-            let m = [
-                weights[0].magnitude(),
-                weights[1].magnitude(),
-                weights[2].magnitude(),
-                weights[3].magnitude(),
-            ];
-            most = most.max(m[0].max(m[1]).max(m[2].max(m[3])));
-            // Rank = how many beat it; of equals the later one wins.
-            let beats = |later: usize, earlier: usize| u8::from(m[later] >= m[earlier]);
-            let (b10, b20, b30) = (beats(1, 0), beats(2, 0), beats(3, 0));
-            let (b21, b31, b32) = (beats(2, 1), beats(3, 1), beats(3, 2));
-            let ranks = [
-                b10 + b20 + b30,
-                1 - b10 + b21 + b31,
-                2 - b20 - b21 + b32,
-                3 - b30 - b31 - b32,
-            ];
-            for (keep, rank) in keep.iter_mut().zip(ranks) {
-                *keep = u8::from(usize::from(rank) < kept);
+        let mut magnitudes = [0_u32; 1024];
+        for (keep, weights) in keep
+            .chunks_mut(magnitudes.len())
+            .zip(weights.chunks(magnitudes.len()))
+        {
+            let part = &mut magnitudes[..weights.len()];
+            for (magnitude, weight) in part.iter_mut().zip(weights) {
+                *magnitude = weight.magnitude();
             }
+            most = most.max(keep_in_fours(part, kept as u32, keep));
         }
         return most < INFINITE;
     }
@@ -245,9 +323,51 @@ pub(crate) fn keep_in_groups<T: Weight>(weights: &[T], kept: usize, group: usize
     most < INFINITE
 }
 
+/// Groups of four, a vector of groups at a time: a weight's rank is how many of its three neighbours, which are rotations
+/// within the group, beat it. Of equals the later one wins, so that one is added to those that come later. Gives the
+/// highest magnitude.
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn keep_in_fours(magnitudes: &[u32], kept: u32, keep: &mut [u8]) -> u32 {
+    const LANES: usize = 16;
+    let mut most = [0_u32; LANES];
+    let mut rank_part = |m: &[u32; LANES], keep: &mut [u8; LANES]| {
+        let mut rank = [0_u32; LANES];
+        for i in 0..LANES {
+            let (own, base) = (m[i], i & !3);
+            let beats = |by: usize| {
+                let at = (i + by) & 3;
+                u32::from(m[base | at] + u32::from(at > (i & 3)) > own)
+            };
+            rank[i] = beats(1) + beats(2) + beats(3);
+            most[i] = most[i].max(own);
+        }
+        for i in 0..LANES {
+            keep[i] = u8::from(rank[i] < kept);
+        }
+    };
+    let (wholes, rest) = magnitudes.as_chunks::<LANES>();
+    let (keep_wholes, keep_rest) = keep.as_chunks_mut::<LANES>();
+    for (m, keep) in wholes.iter().zip(keep_wholes) {
+        rank_part(m, keep);
+    }
+    if !rest.is_empty() {
+        let (mut m, mut flags) = ([0; LANES], [0; LANES]);
+        m[..rest.len()].copy_from_slice(rest);
+        rank_part(&m, &mut flags);
+        keep_rest.copy_from_slice(&flags[..rest.len()]);
+    }
+    most.iter().fold(0, |a, b| a.max(*b))
+}
+
 /// Position of the first weight that is NaN or infinite.
 pub(crate) fn first_not_finite<T: Weight>(weights: &[T]) -> Option<usize> {
-    weights.iter().position(|weight| weight.magnitude() >= INFINITE)
+    // Most are finite: chunks without a branch inside, and only the one that has it is searched.
+    weights.chunks(4096).enumerate().find_map(|(chunk, part)| {
+        let most = part.iter().fold(0, |most, weight| most.max(weight.magnitude()));
+        let inside =
+            (most >= INFINITE).then(|| part.iter().position(|weight| weight.magnitude() >= INFINITE));
+        inside.flatten().map(|at| chunk * 4096 + at)
+    })
 }
 
 #[cfg(test)]

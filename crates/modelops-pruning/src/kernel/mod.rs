@@ -5,3 +5,4 @@ pub(crate) mod log_tail;
 pub(crate) mod lowest;
 pub(crate) mod moments;
 pub(crate) mod neighbours;
+pub(crate) mod tiles;

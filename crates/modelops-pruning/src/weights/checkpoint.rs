@@ -10,6 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
+use super::decode::decode;
 use crate::error::CheckpointError;
 use crate::kernel::lowest::Weight;
 
@@ -122,8 +123,7 @@ impl Checkpoint {
     }
 
     /// Reads a floating-point tensor as a matrix: the last dimension is the row, all others together the rows; a vector
-    /// is one row. A tensor stored in [`Format::Bitmask`](crate::weights::Format::Bitmask) is decompressed, zeros
-    /// included.
+    /// is one row. A tensor stored in a compressed [`Format`](crate::weights::Format) is put together, zeros included.
     ///
     /// # Errors
     /// [`CheckpointError::NoTensor`], [`CheckpointError::NotAMatrix`] for another type or parts that disagree, and
@@ -138,58 +138,18 @@ impl Checkpoint {
             let rows = values.len().checked_div(columns).unwrap_or(0);
             return Array2::from_shape_vec((rows, columns), values).map_err(|_| not_a_matrix());
         }
-        let part = |suffix: &str| self.find(&format!("{name}.{suffix}"));
-        let (Some(values), Some(bits), Some(shape)) = (part("compressed"), part("bitmask"), part("shape"))
-        else {
-            return Err(CheckpointError::NoTensor {
+        match decode(self, name)? {
+            Some(decoded) => Ok(decoded.dense),
+            None => Err(CheckpointError::NoTensor {
                 tensor: name.to_owned(),
-            });
-        };
-        let values = values.0.floats(values.1)?.ok_or_else(not_a_matrix)?;
-        let bits = bits.0.bytes(bits.1)?;
-        let shape = shape.0.bytes(shape.1)?;
-        let shape: Vec<usize> = shape
-            .chunks_exact(8)
-            .map(|x| usize::try_from(bytemuck::pod_read_unaligned::<i64>(x)).unwrap_or(usize::MAX))
-            .collect();
-        let columns = *shape.last().ok_or_else(not_a_matrix)?;
-        let rows = shape[..shape.len() - 1]
-            .iter()
-            .try_fold(1_usize, |rows, n| rows.checked_mul(*n));
-        let dense = rows
-            .and_then(|rows| expand(&values, &bits, rows, columns))
-            .ok_or_else(not_a_matrix)?;
-        Ok(dense)
+            }),
+        }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<(&Shard, &Tensor)> {
         let (shard, tensor) = *self.by_name.get(name)?;
         Some((&self.shards[shard], &self.shards[shard].tensors[tensor]))
     }
-}
-
-/// Puts values where bits are set (lowest bit first, rows padded to whole bytes); `None` where the parts disagree.
-fn expand(values: &[f32], bits: &[u8], rows: usize, columns: usize) -> Option<Array2<f32>> {
-    let stride = columns.div_ceil(8);
-    if rows.checked_mul(stride)? != bits.len() {
-        return None;
-    }
-    let mut dense = Array2::zeros((rows, columns));
-    let mut values = values.iter();
-    for (mut row, bits) in dense.rows_mut().into_iter().zip(bits.chunks_exact(stride.max(1))) {
-        for (column, slot) in row.iter_mut().enumerate() {
-            if bits[column / 8] >> (column % 8) & 1 == 1 {
-                *slot = *values.next()?;
-            }
-        }
-        let padding = bits[stride - 1]
-            .checked_shr((columns - (stride - 1) * 8) as u32)
-            .unwrap_or(0);
-        if padding != 0 {
-            return None;
-        }
-    }
-    values.next().is_none().then_some(dense)
 }
 
 fn open_index(path: &Path) -> Result<Vec<Shard>, CheckpointError> {
@@ -276,13 +236,13 @@ impl Shard {
         read_at(&self.file, buffer, offset).map_err(|error| io_error(&self.path, &error))
     }
 
-    fn bytes(&self, tensor: &Tensor) -> Result<Vec<u8>, CheckpointError> {
+    pub(crate) fn bytes(&self, tensor: &Tensor) -> Result<Vec<u8>, CheckpointError> {
         let mut bytes = vec![0; tensor.bytes as usize];
         self.read(&mut bytes, tensor.offset)?;
         Ok(bytes)
     }
 
-    fn floats(&self, tensor: &Tensor) -> Result<Option<Vec<f32>>, CheckpointError> {
+    pub(crate) fn floats(&self, tensor: &Tensor) -> Result<Option<Vec<f32>>, CheckpointError> {
         fn values<T: Weight>(bytes: &[u8]) -> Vec<f32> {
             bytes
                 .chunks_exact(size_of::<T>())

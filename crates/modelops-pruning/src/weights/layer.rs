@@ -4,21 +4,35 @@
     reason = "views are passed by value, as ndarray does"
 )]
 
-use modelops_linalg::{Cholesky, gemm};
+use modelops_linalg::gemm;
 use ndarray::{Array2, ArrayView2};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
 
-use super::{Gram, Mask, Pattern, admm, refit, sparse_gpt};
+use super::factor::inverse_factor;
+use super::{Gram, Mask, Pattern, admm, refit, saliency, sparse_gpt, swaps};
 use crate::error::{LayerError, PatternError};
 use crate::kernel::lowest::first_not_finite;
 
 /// How a layer's mask, and the weights that stay, are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Solver {
     /// Lowest |w|; weights that stay keep their value.
     Magnitude,
     /// Lowest |w| times the norm of its input; weights that stay keep their value. Nearly free.
     Wanda,
+    /// Lowest loss when one weight goes and the others make up for it, w² / [H⁻¹]ⱼⱼ, all judged at once.
+    Obs,
+    /// Lowest |w · gradient|: needs a gradient ([`LayerPruner::prune_by`], or a calibration with gradients).
+    Taylor,
+    /// Any weights: the baseline that the others must beat.
+    Random {
+        /// Of the generator, Xoshiro256++.
+        seed: u64,
+    },
     /// Optimal brain surgeon, column by column: each removed weight is made up for by those to its right.
     SparseGpt,
     /// Alternating directions between the best weights and the best mask, with a penalty that grows until the mask
@@ -66,6 +80,7 @@ pub struct LayerPruner {
     damping: f64,
     block: usize,
     refit: bool,
+    swaps: usize,
 }
 
 impl LayerPruner {
@@ -78,7 +93,15 @@ impl LayerPruner {
             damping: 0.01,
             block: 128,
             refit: true,
+            swaps: 0,
         }
+    }
+
+    /// Prunes by another pattern, all else equal.
+    #[must_use]
+    pub fn with_pattern(mut self, pattern: Pattern) -> Self {
+        self.pattern = pattern;
+        self
     }
 
     /// Chooses by `solver`. SparseGPT and ADMM also move the weights that stay.
@@ -109,13 +132,48 @@ impl LayerPruner {
         self
     }
 
+    /// Ends with up to this many swaps a row: one weight out and one in, within a group where the pattern has groups, all
+    /// others moving to their new optimum, always the swap that gains most. Where the search ends by itself no single swap
+    /// is left that gains: see [`Certificate::swap_optimal_rows`]. O(inputs³) a row and O(inputs²) a swap, so that it costs
+    /// several times the rest; implies the refit. Blocks and transposable patterns have no such swaps.
+    #[must_use]
+    pub fn with_swaps(mut self, most: usize) -> Self {
+        self.swaps = most;
+        self
+    }
+
+    pub(crate) fn solver(&self) -> Solver {
+        self.solver
+    }
+
     /// Prunes. The scope [`Global`](crate::weights::Scope::Global) means this tensor here.
     ///
     /// # Errors
     /// [`LayerError`].
-    #[expect(clippy::missing_panics_doc, reason = "the layout was made standard")]
     pub fn prune(&self, weights: ArrayView2<'_, f32>, gram: &Gram) -> Result<PrunedLayer, LayerError> {
-        let (rows, columns) = weights.dim();
+        self.run(weights, None, gram)
+    }
+
+    /// Prunes by a saliency of your own, such as [`taylor`], in place of the solver's choice: the lowest |saliency| goes.
+    ///
+    /// # Errors
+    /// [`LayerError`].
+    pub fn prune_by(
+        &self,
+        weights: ArrayView2<'_, f32>,
+        saliency: ArrayView2<'_, f32>,
+        gram: &Gram,
+    ) -> Result<PrunedLayer, LayerError> {
+        if saliency.dim() != weights.dim() {
+            return Err(LayerError::Width {
+                expected: weights.ncols(),
+                found: saliency.ncols(),
+            });
+        }
+        self.run(weights, Some(saliency), gram)
+    }
+
+    fn check(&self, (rows, columns): (usize, usize), gram: &Gram) -> Result<(), LayerError> {
         if gram.matrix().ncols() != columns {
             return Err(LayerError::Width {
                 expected: columns,
@@ -128,56 +186,87 @@ impl LayerPruner {
         if self.block == 0 {
             return Err(LayerError::Parameter { name: "block" });
         }
-        self.pattern.check(columns)?;
+        Ok(self.pattern.check(rows, columns)?)
+    }
+
+    fn run(
+        &self,
+        weights: ArrayView2<'_, f32>,
+        given: Option<ArrayView2<'_, f32>>,
+        gram: &Gram,
+    ) -> Result<PrunedLayer, LayerError> {
+        let (rows, columns) = weights.dim();
+        self.check((rows, columns), gram)?;
         let weights = weights.as_standard_layout().into_owned();
-        let flat = weights.as_slice().expect("the layout was made standard");
-        if let Some(index) = first_not_finite(flat) {
-            return Err(PatternError::NonFinite { index }.into());
-        }
-        let mut keep = vec![0_u8; flat.len()];
-        let mut damping = 0.0;
-        let mut iterations = 0;
-        let mut pruned = match self.solver {
-            Solver::Magnitude => {
-                self.pattern.select(flat, columns, &mut keep);
-                weights.clone()
-            }
-            Solver::Wanda => {
-                let saliency = wanda(weights.view(), gram)?;
-                self.pattern
-                    .select(saliency.as_slice().unwrap_or(&[]), columns, &mut keep);
-                weights.clone()
-            }
-            Solver::SparseGpt => {
-                let (factor, used) = inverse_factor(gram, self.damping)?;
+        finite(&weights)?;
+        let mut keep = vec![0_u8; weights.len()];
+        let (mut damping, mut iterations) = (0.0, 0);
+        let judged = match (given, self.solver) {
+            (Some(saliency), _) => Some(saliency.as_standard_layout().into_owned()),
+            (None, Solver::Magnitude) => Some(weights.clone()),
+            (None, Solver::Wanda) => Some(saliency::wanda(weights.view(), gram)?),
+            (None, Solver::Obs) => {
+                let (saliency, used) = saliency::obs(weights.view(), gram, self.damping)?;
                 damping = used;
-                sparse_gpt::solve(
-                    &without_dead(&weights, gram),
-                    &factor,
-                    self.pattern,
-                    self.block,
-                    &mut keep,
-                )
+                Some(saliency)
             }
-            Solver::Admm => {
-                let (solution, steps) =
-                    admm::solve(&without_dead(&weights, gram), gram, self.pattern, &mut keep)?;
-                iterations = steps;
-                solution
+            (None, Solver::Random { seed }) => {
+                let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+                Some(Array2::from_shape_simple_fn((rows, columns), || {
+                    (rng.next_u64() >> 40) as f32
+                }))
             }
+            (None, Solver::Taylor) => return Err(LayerError::Parameter { name: "gradient" }),
+            (None, Solver::SparseGpt | Solver::Admm) => None,
+        };
+        let mut pruned = if let Some(saliency) = judged {
+            finite(&saliency)?;
+            self.pattern.select(flat(&saliency), columns, &mut keep);
+            weights.clone()
+        } else if self.solver == Solver::SparseGpt {
+            let (factor, used) = inverse_factor(gram, self.damping)?;
+            damping = used;
+            let live = without_dead(&weights, gram);
+            sparse_gpt::solve(&live, &factor, self.pattern, self.block, &mut keep)
+        } else {
+            let live = without_dead(&weights, gram);
+            let (solution, steps) = admm::solve(&live, gram, self.pattern, &mut keep)?;
+            iterations = steps;
+            solution
         };
         for (weight, keep) in pruned.iter_mut().zip(&keep) {
             *weight = if *keep == 0 { 0.0 } else { *weight };
         }
-        if self.refit {
+        if self.refit || self.swaps > 0 {
             pruned = refit::solve(&weights, &pruned, gram, &keep);
         }
-        let certificate = certify(&weights, &pruned, gram, &keep, damping, iterations);
+        let mut certificate = Certificate {
+            damping,
+            iterations,
+            ..Certificate::default()
+        };
+        if self.swaps > 0 {
+            let outcome = swaps::refine(&weights, &mut pruned, gram, self.pattern, self.swaps, &mut keep);
+            certificate.swaps = outcome.swaps;
+            certificate.swap_optimal_rows = outcome.optimal_rows;
+        }
+        certify(&weights, &pruned, gram, &keep, &mut certificate);
         Ok(PrunedLayer {
             weights: pruned,
             mask: Mask::from_bytes(rows, columns, &keep),
             certificate,
         })
+    }
+}
+
+fn flat(matrix: &Array2<f32>) -> &[f32] {
+    matrix.as_slice().expect("the layout was made standard")
+}
+
+fn finite(matrix: &Array2<f32>) -> Result<(), PatternError> {
+    match first_not_finite(flat(matrix)) {
+        Some(index) => Err(PatternError::NonFinite { index }),
+        None => Ok(()),
     }
 }
 
@@ -216,7 +305,7 @@ impl PrunedLayer {
 }
 
 /// Measures of a pruned layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Certificate {
     /// ‖X(W − Ŵ)ᵀ‖², the squared change of the outputs over all that was observed.
@@ -230,40 +319,11 @@ pub struct Certificate {
     pub damping: f64,
     /// Steps of ADMM; 0 for the others.
     pub iterations: usize,
-}
-
-/// Wanda's saliency: |w| times the norm of its input.
-///
-/// # Errors
-/// [`LayerError::Width`].
-pub fn wanda(weights: ArrayView2<'_, f32>, gram: &Gram) -> Result<Array2<f32>, LayerError> {
-    let norms = gram.column_norms();
-    if norms.len() != weights.ncols() {
-        return Err(LayerError::Width {
-            expected: weights.ncols(),
-            found: norms.len(),
-        });
-    }
-    Ok(Array2::from_shape_fn(weights.dim(), |(i, j)| {
-        weights[[i, j]].abs() * norms[j] as f32
-    }))
-}
-
-/// First-order saliency: |w · gradient|, with a gradient of the loss that the caller has averaged.
-///
-/// # Errors
-/// [`LayerError::Width`] where the shapes differ.
-pub fn taylor(
-    weights: ArrayView2<'_, f32>,
-    gradient: ArrayView2<'_, f32>,
-) -> Result<Array2<f32>, LayerError> {
-    if weights.dim() != gradient.dim() {
-        return Err(LayerError::Width {
-            expected: weights.ncols(),
-            found: gradient.ncols(),
-        });
-    }
-    Ok((&weights * &gradient).mapv(f32::abs))
+    /// Swaps that were made at the end.
+    pub swaps: usize,
+    /// Rows (of outputs) of which no single swap is left that would lower the objective, all other weights moving to their
+    /// optimum; 0 where no swaps were asked for.
+    pub swap_optimal_rows: usize,
 }
 
 /// The weights, zero where the input never occurs: those are the first to go.
@@ -277,54 +337,29 @@ fn without_dead(weights: &Array2<f32>, gram: &Gram) -> Array2<f32> {
     live
 }
 
-/// Upper factor R with `RᵀR` = (H + damping)⁻¹, and the damping that was needed. Inputs that never occur get a diagonal of
-/// the mean, so that their weights are free to go.
-fn inverse_factor(gram: &Gram, damping: f64) -> Result<(Array2<f32>, f64), LayerError> {
-    let mut h = gram.matrix().to_owned();
-    let mean = h.diag().sum() / h.ncols().max(1) as f64;
-    let mean = if mean > 0.0 { mean } else { 1.0 };
-    h.diag_mut()
-        .iter_mut()
-        .filter(|d| **d == 0.0)
-        .for_each(|d| *d = mean);
-    let mut share = damping;
-    loop {
-        let mut damped = h.clone();
-        damped.diag_mut().iter_mut().for_each(|d| *d += share * mean);
-        let inverse = Cholesky::new(damped.view())
-            .ok()
-            .and_then(|factor| factor.inverse().ok());
-        if let Some(factor) = inverse.and_then(|inverse| Cholesky::new(inverse.view()).ok()) {
-            return Ok((factor.upper().mapv(|x| x as f32), share));
-        }
-        if share >= 1.0 {
-            return Err(LayerError::NotPositiveDefinite);
-        }
-        share = (share * 10.0).clamp(1e-8, 1.0);
-    }
-}
-
 fn certify(
     weights: &Array2<f32>,
     pruned: &Array2<f32>,
     gram: &Gram,
     keep: &[u8],
-    damping: f64,
-    iterations: usize,
-) -> Certificate {
+    certificate: &mut Certificate,
+) {
     let delta = weights.mapv(f64::from) - pruned.mapv(f64::from);
     let (objective, gradient) = quadratic(&delta, gram);
     let (whole, full) = quadratic(&weights.mapv(f64::from), gram);
     let largest = full.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
     let left = gradient.iter().zip(keep).filter(|(_, keep)| **keep == 1);
     let left = left.fold(0.0_f64, |most, (x, _)| most.max(x.abs()));
-    Certificate {
-        objective,
-        relative_error: if whole > 0.0 { objective / whole } else { 0.0 },
-        stationarity: if largest > 0.0 { left / largest } else { 0.0 },
-        damping,
-        iterations,
-    }
+    certificate.objective = objective;
+    certificate.relative_error = if whole > 0.0 { objective / whole } else { 0.0 };
+    certificate.stationarity = if largest > 0.0 { left / largest } else { 0.0 };
+}
+
+/// ‖X(W − Ŵ)ᵀ‖² relative to ‖XWᵀ‖², 0 where that is 0.
+pub(crate) fn output_error(weights: &Array2<f32>, pruned: &Array2<f32>, gram: &Gram) -> f64 {
+    let mut certificate = Certificate::default();
+    certify(weights, pruned, gram, &[], &mut certificate);
+    certificate.relative_error
 }
 
 /// Σ over rows of `xᵀHx`, at least 0, and X H.

@@ -5,36 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::checkpoint::{Shard, Tensor};
-
-/// How pruned tensors are stored. Tensors that stay as they are, are copied byte for byte in every format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Format {
-    /// As before, with zeros: every reader understands it, and the file is as large as it was.
-    #[default]
-    Dense,
-    /// Kept values, one bit per weight, row offsets and shape, as `NAME.compressed`, `NAME.bitmask` (lowest bit first,
-    /// rows padded to whole bytes), `NAME.row_offsets` and `NAME.shape`: the names that compressed-tensors uses. At half
-    /// the weights an f32 matrix shrinks to 53 %, a 16-bit one to 56 %. [`Checkpoint::matrix`] reads it.
-    ///
-    /// [`Checkpoint::matrix`]: crate::weights::Checkpoint::matrix
-    Bitmask,
-}
+use super::format::{Format, parts};
 
 /// Places of one tensor's parts, from the start of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Dense(u64),
-    Bitmask {
-        values: u64,
-        bits: u64,
-        row_offsets: u64,
-        shape: u64,
-    },
+    /// In the order of [`parts`].
+    Parts(Vec<u64>),
 }
 
 /// The output file of one shard: its head, its length, and a place for every tensor.
@@ -60,71 +41,57 @@ pub(crate) fn dense(shard: &Shard) -> FileLayout {
     }
 }
 
-/// `kept` names, for every tensor that is compressed, its rows and its kept weights.
-pub(crate) fn bitmask(shard: &Shard, kept: &[Option<(u64, u64)>]) -> Option<FileLayout> {
-    let mut parts: Vec<(String, Dtype, Vec<usize>)> = Vec::new();
+/// `kept` names, for every tensor that is compressed, its kept weights; `None` where two parts would share a name.
+pub(crate) fn compressed(shard: &Shard, kept: &[Option<u64>], format: Format) -> Option<FileLayout> {
+    let part_name = |tensor: &Tensor, suffix: &str| format!("{}.{suffix}", tensor.name);
+    let mut stored: Vec<(String, Dtype, Vec<usize>)> = Vec::new();
     for (tensor, kept) in shard.tensors.iter().zip(kept) {
         match kept {
-            None => parts.push((tensor.name.clone(), tensor.dtype, tensor.shape.clone())),
-            Some((rows, kept)) => {
-                let (rows, columns) = (*rows as usize, *tensor.shape.last()?);
-                let name = |suffix: &str| format!("{}.{suffix}", tensor.name);
-                parts.push((name("compressed"), tensor.dtype, vec![*kept as usize]));
-                parts.push((name("bitmask"), Dtype::U8, vec![rows, columns.div_ceil(8)]));
-                parts.push((name("row_offsets"), Dtype::I64, vec![rows]));
-                parts.push((name("shape"), Dtype::I64, vec![tensor.shape.len()]));
-            }
+            None => stored.push((tensor.name.clone(), tensor.dtype, tensor.shape.clone())),
+            Some(kept) => stored.extend(
+                parts(format, tensor.dtype, &tensor.shape, *kept)
+                    .into_iter()
+                    .map(|part| (part_name(tensor, part.suffix), part.dtype, part.shape)),
+            ),
         }
     }
     // Widest types first keeps every tensor aligned.
-    parts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    if parts.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+    stored.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    if stored.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return None;
     }
     let mut end = 0;
-    let infos: Vec<(String, TensorInfo)> = parts
+    let infos: Vec<(String, TensorInfo)> = stored
         .into_iter()
         .map(|(name, dtype, shape)| {
             let start = end;
             end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            let data_offsets = (start, end);
             (
                 name,
                 TensorInfo {
                     dtype,
                     shape,
-                    data_offsets: (start, end),
+                    data_offsets,
                 },
             )
         })
         .collect();
     let names = infos.iter().map(|(name, _)| name.clone()).collect();
-    let starts: HashMap<String, u64> = infos
+    let starts: HashMap<&str, u64> = infos
         .iter()
-        .map(|(name, info)| (name.clone(), info.data_offsets.0 as u64))
+        .map(|(name, info)| (name.as_str(), info.data_offsets.0 as u64))
         .collect();
-    let metadata = shard.metadata.as_ref().map(|metadata| metadata.iter().collect());
-    let mut text = serde_json::to_vec(&Header {
-        metadata,
-        tensors: &infos,
-    })
-    .ok()?;
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut head = (text.len() as u64).to_le_bytes().to_vec();
-    head.extend_from_slice(&text);
+    let head = head(shard.metadata.as_ref(), &infos)?;
     let data = head.len() as u64;
-    let at = |tensor: &Tensor, suffix: &str| {
-        starts
-            .get(&format!("{}{suffix}", tensor.name))
-            .map(|start| data + start)
-    };
-    let place = |(tensor, kept): (&Tensor, &Option<(u64, u64)>)| match kept {
-        None => at(tensor, "").map(Place::Dense),
-        Some(_) => Some(Place::Bitmask {
-            values: at(tensor, ".compressed")?,
-            bits: at(tensor, ".bitmask")?,
-            row_offsets: at(tensor, ".row_offsets")?,
-            shape: at(tensor, ".shape")?,
-        }),
+    let at = |name: &str| starts.get(name).map(|start| data + start);
+    let place = |(tensor, kept): (&Tensor, &Option<u64>)| match kept {
+        None => at(&tensor.name).map(Place::Dense),
+        Some(kept) => parts(format, tensor.dtype, &tensor.shape, *kept)
+            .iter()
+            .map(|part| at(&part_name(tensor, part.suffix)))
+            .collect::<Option<_>>()
+            .map(Place::Parts),
     };
     let places = shard.tensors.iter().zip(kept).map(place).collect::<Option<_>>()?;
     Some(FileLayout {
@@ -133,6 +100,19 @@ pub(crate) fn bitmask(shard: &Shard, kept: &[Option<(u64, u64)>]) -> Option<File
         places,
         names,
     })
+}
+
+/// Length prefix and header, padded so that the data is aligned.
+pub(crate) fn head(
+    metadata: Option<&HashMap<String, String>>,
+    tensors: &[(String, TensorInfo)],
+) -> Option<Vec<u8>> {
+    let metadata = metadata.map(|metadata| metadata.iter().collect());
+    let mut text = serde_json::to_vec(&Header { metadata, tensors }).ok()?;
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut head = (text.len() as u64).to_le_bytes().to_vec();
+    head.extend_from_slice(&text);
+    Some(head)
 }
 
 /// A header with its parts in the order of the data and its free text in the order of the keys, so that the same

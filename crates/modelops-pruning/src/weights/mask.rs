@@ -17,11 +17,15 @@ pub struct Mask {
 impl Mask {
     /// From one byte per weight, 1 where it stays.
     pub(crate) fn from_bytes(rows: usize, columns: usize, keep: &[u8]) -> Self {
+        // Eight bytes of 0 or 1 times this number put their bits next to each other in the highest byte.
+        const GATHER: u64 = 0x0102_0408_1020_4080;
         let word = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .rev()
-                .fold(0_u64, |word, keep| word << 1 | u64::from(*keep))
+            let mut wide = [0_u8; 64];
+            wide[..bytes.len()].copy_from_slice(bytes);
+            let eights = wide.as_chunks::<8>().0.iter().rev();
+            eights.fold(0_u64, |word, eight| {
+                word << 8 | u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56
+            })
         };
         Self {
             rows,

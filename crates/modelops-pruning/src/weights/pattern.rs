@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Mask;
 use crate::error::PatternError;
 use crate::kernel::lowest::{Lowest, RadixSelect, first_not_finite, keep_above, keep_in_groups, keep_in_row};
+use crate::kernel::tiles::{block_scores, keep_transposable, spread_blocks};
 
 /// Share of weights that are zero, 0 to 1.
 ///
@@ -109,6 +110,24 @@ pub enum Pattern {
         /// Out of how many.
         group: usize,
     },
+    /// Whole blocks of `rows` × `columns` weights go, those with the smallest sum of squares first, in every tensor.
+    Block {
+        /// The share of blocks that goes.
+        sparsity: Sparsity,
+        /// Rows of a block.
+        rows: usize,
+        /// Columns of a block.
+        columns: usize,
+    },
+    /// Of every `group` neighbours `keep` stay, along rows and along columns alike, so that the transposed matrix (as the
+    /// backward pass reads it) fits the same hardware. In every tile the kept sum of squares is the largest possible.
+    #[serde(rename = "transposable_nm")]
+    TransposableNM {
+        /// How many stay.
+        keep: usize,
+        /// Out of how many.
+        group: usize,
+    },
 }
 
 impl Pattern {
@@ -153,7 +172,7 @@ impl Pattern {
         };
         let one = |(matrix, flat): (&ArrayView2<'_, f32>, &&[f32])| {
             let (rows, columns) = matrix.dim();
-            self.check(columns)?;
+            self.check(rows, columns)?;
             let mut keep = vec![0_u8; flat.len()];
             match &mut global {
                 Some(lowest) => keep_above(flat, lowest, &mut keep),
@@ -184,28 +203,103 @@ impl Pattern {
             Self::NM { keep: kept, group } => {
                 keep_in_groups(flat, kept, group, keep);
             }
+            Self::Block {
+                sparsity,
+                rows,
+                columns: width,
+            } => {
+                let mut scores = Vec::new();
+                block_scores(flat, columns, [rows, width], &mut scores);
+                spread_blocks(&blocks_kept(&scores, sparsity), columns, [rows, width], keep);
+            }
+            Self::TransposableNM { keep: kept, group } => {
+                keep_transposable(flat, columns, kept, group, keep);
+            }
         }
     }
 
-    /// Whether rows of this length can be pruned this way.
-    pub(crate) fn check(&self, columns: usize) -> Result<(), PatternError> {
+    /// Weights that stay of a checked matrix whose own scope is all there is.
+    pub(crate) fn kept(&self, rows: usize, columns: usize) -> u64 {
+        let weights = (rows * columns) as u64;
         match *self {
-            Self::NM { keep, group } if keep == 0 || keep > group || group > 64 => {
+            Self::Unstructured {
+                sparsity,
+                scope: Scope::Row,
+            } => (columns as u64 - sparsity.count(columns as u64)) * rows as u64,
+            Self::Unstructured { sparsity, .. } => weights - sparsity.count(weights),
+            Self::NM { keep, group } | Self::TransposableNM { keep, group } => {
+                weights / group as u64 * keep as u64
+            }
+            Self::Block {
+                sparsity,
+                rows,
+                columns,
+            } => {
+                let size = (rows * columns) as u64;
+                (weights / size - sparsity.count(weights / size)) * size
+            }
+        }
+    }
+
+    /// Rows that have to be seen together.
+    pub(crate) fn band(&self) -> usize {
+        match *self {
+            Self::Block { rows, .. } => rows,
+            Self::TransposableNM { group, .. } => group,
+            _ => 1,
+        }
+    }
+
+    /// Whether a matrix of this shape can be pruned this way.
+    pub(crate) fn check(&self, rows: usize, columns: usize) -> Result<(), PatternError> {
+        let divides = |group: usize, length: usize| {
+            if length.is_multiple_of(group) {
+                Ok(())
+            } else {
+                Err(PatternError::GroupDoesNotDivide {
+                    columns: length,
+                    group,
+                })
+            }
+        };
+        match *self {
+            Self::NM { keep, group } | Self::TransposableNM { keep, group }
+                if keep == 0 || keep > group || group > 64 =>
+            {
                 Err(PatternError::InvalidGroup { keep, group })
             }
-            Self::NM { group, .. } if !columns.is_multiple_of(group) => {
-                Err(PatternError::GroupDoesNotDivide { columns, group })
+            Self::NM { group, .. } => divides(group, columns),
+            Self::TransposableNM { group, .. } => divides(group, columns).and_then(|()| divides(group, rows)),
+            Self::Block {
+                rows: height,
+                columns: width,
+                ..
+            } => {
+                if height == 0 || width == 0 {
+                    return Err(PatternError::InvalidGroup {
+                        keep: height,
+                        group: width,
+                    });
+                }
+                divides(width, columns).and_then(|()| divides(height, rows))
             }
-            _ => Ok(()),
+            Self::Unstructured { .. } => Ok(()),
         }
     }
 }
 
+/// One flag per block.
+pub(crate) fn blocks_kept(scores: &[f32], sparsity: Sparsity) -> Vec<u8> {
+    let mut keep = vec![0; scores.len()];
+    keep_above(scores, &mut lowest(&[scores], sparsity), &mut keep);
+    keep
+}
+
+/// The bound over matrices in memory: a histogram of the high halves, then a partition of those in the one bucket where the
+/// count is reached, which are few.
 fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Lowest {
     let weights: u64 = matrices.iter().map(|m| m.len() as u64).sum();
     let mut select = RadixSelect::new(sparsity.count(weights));
     matrices.iter().for_each(|matrix| select.count(matrix));
-    select.narrow();
-    matrices.iter().for_each(|matrix| select.count(matrix));
-    select.finish()
+    select.finish_in_memory(matrices)
 }

@@ -4,12 +4,19 @@ use modelops_pruning::weights::{
     Gram, LayerPruner, Pattern, PrunedLayer, Scope, Solver, Sparsity, taylor, wanda,
 };
 use modelops_pruning::{LayerError, PatternError};
-use modelops_testkit::pruning::{congruential, lowest};
+use modelops_testkit::pruning::{congruential, lowest, refitted};
 use modelops_testkit::tolerance::{F32_LAYER, REFERENCE_LAYER, STATIONARY_IN_F32, close_relative};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 
-const SOLVERS: [Solver; 4] = [Solver::Magnitude, Solver::Wanda, Solver::SparseGpt, Solver::Admm];
+const SOLVERS: [Solver; 6] = [
+    Solver::Magnitude,
+    Solver::Wanda,
+    Solver::Obs,
+    Solver::Random { seed: 7 },
+    Solver::SparseGpt,
+    Solver::Admm,
+];
 const TWO_OF_FOUR: Pattern = Pattern::NM { keep: 2, group: 4 };
 
 fn half(scope: Scope) -> Pattern {
@@ -217,6 +224,37 @@ proptest! {
                 for (g, group) in saliency.chunks(4).enumerate() {
                     let gone: Vec<usize> = (0..4).filter(|j| !pruned.mask().is_kept(i, g * 4 + j)).collect();
                     prop_assert_eq!(gone, lowest(group, 2), "{:?}", solver);
+                }
+            }
+        }
+    }
+
+    /// Swaps only help, keep the pattern, and where the search ended no swap at all is left that helps, by trying them all.
+    #[test]
+    fn no_single_swap_is_left(seed in 1_u64..1 << 40, which in 0_usize..2) {
+        let (w, x) = (matrix(3, 12, seed), matrix(40, 12, seed ^ 0x1234));
+        let pattern = [TWO_OF_FOUR, half(Scope::Row)][which];
+        let gram = gram(&x);
+        for solver in [Solver::Magnitude, Solver::Admm] {
+            let pruner = LayerPruner::new(pattern).with_solver(solver);
+            let before = pruner.prune(w.view(), &gram).unwrap();
+            let after = pruner.with_swaps(100).prune(w.view(), &gram).unwrap();
+            let certificate = after.certificate();
+            prop_assert!(certificate.objective <= before.certificate().objective * (1.0 + F32_LAYER));
+            prop_assert_eq!(certificate.swap_optimal_rows, 3);
+            prop_assert_eq!(after.mask().pruned(), 18);
+            for row in 0..3 {
+                let dense: Vec<f64> = w.row(row).iter().map(|w| f64::from(*w)).collect();
+                let inside: Vec<usize> = (0..12).filter(|j| after.mask().is_kept(row, *j)).collect();
+                let now = refitted(gram.matrix(), &dense, &inside);
+                for out in &inside {
+                    for into in (0..12).filter(|j| !inside.contains(j)) {
+                        if which == 0 && out / 4 != into / 4 {
+                            continue;
+                        }
+                        let swapped: Vec<usize> = inside.iter().map(|j| if j == out { into } else { *j }).collect();
+                        prop_assert!(refitted(gram.matrix(), &dense, &swapped) >= now * (1.0 - F32_LAYER));
+                    }
                 }
             }
         }

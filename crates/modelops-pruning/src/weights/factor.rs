@@ -1,0 +1,89 @@
+//! Inverses of damped Gram matrices.
+
+use modelops_linalg::{Cholesky, gemm};
+use ndarray::{Array2, ArrayViewMut2, Axis, s};
+
+use super::Gram;
+use crate::error::LayerError;
+
+/// (H + damping)⁻¹, and the damping that was needed. Inputs that never occur get a diagonal of the mean, so that their weights
+/// are free to go.
+pub(crate) fn damped_inverse(gram: &Gram, damping: f64) -> Result<(Array2<f64>, f64), LayerError> {
+    raise_damping(gram, damping, |damped| {
+        Cholesky::new(damped.view()).ok()?.inverse().ok()
+    })
+}
+
+/// Upper factor R with `RᵀR` = (H + damping)⁻¹, and the damping that was needed.
+///
+/// H read backwards is `LLᵀ`; read backwards again, H = `UUᵀ` with U upper, so that R = U⁻¹ is L⁻¹ read backwards: one
+/// factorization and one triangular inverse in place of two factorizations and a whole inverse.
+pub(crate) fn inverse_factor(gram: &Gram, damping: f64) -> Result<(Array2<f32>, f64), LayerError> {
+    raise_damping(gram, damping, |damped| {
+        let backwards = damped.slice(s![..;-1, ..;-1]);
+        let factor = Cholesky::new(backwards).ok()?;
+        let mut inverse = factor.lower().as_standard_layout().into_owned();
+        invert_lower(inverse.view_mut());
+        let finite = inverse.iter().all(|x| x.is_finite());
+        let upper = inverse.slice(s![..;-1, ..;-1]).mapv(|x| x as f32);
+        finite.then(|| upper.as_standard_layout().into_owned())
+    })
+}
+
+/// Size below which a triangle is inverted column by column.
+const LEAF: usize = 64;
+
+/// L ← L⁻¹ by halves: of [[A, 0], [B, C]] it is [[A⁻¹, 0], [−C⁻¹BA⁻¹, C⁻¹]], which is nearly all products.
+fn invert_lower(mut l: ArrayViewMut2<'_, f64>) {
+    let n = l.nrows();
+    if n <= LEAF {
+        for j in 0..n {
+            let pivot = 1.0 / l[[j, j]];
+            for i in (j + 1)..n {
+                // Entries of column j above row i are inverted already.
+                let sum: f64 = (j..i)
+                    .map(|k| l[[i, k]] * if k == j { pivot } else { l[[k, j]] })
+                    .sum();
+                l[[i, j]] = -sum / l[[i, i]];
+            }
+            l[[j, j]] = pivot;
+        }
+        return;
+    }
+    let half = (n / 2).next_multiple_of(LEAF).min(n - 1);
+    let (top, mut bottom) = l.view_mut().split_at(Axis(0), half);
+    let (mut a, _) = top.split_at(Axis(1), half);
+    let (mut b, mut c) = bottom.view_mut().split_at(Axis(1), half);
+    invert_lower(a.view_mut());
+    invert_lower(c.view_mut());
+    let mut scratch = Array2::zeros(b.dim());
+    gemm(1.0, b.view(), a.view(), 0.0, scratch.view_mut()).expect("shapes agree");
+    gemm(-1.0, c.view(), scratch.view(), 0.0, b.view_mut()).expect("shapes agree");
+}
+
+/// Calls `invert` with more and more on the diagonal, tenfold each time, until it succeeds.
+fn raise_damping<T>(
+    gram: &Gram,
+    damping: f64,
+    invert: impl Fn(Array2<f64>) -> Option<T>,
+) -> Result<(T, f64), LayerError> {
+    let mut h = gram.matrix().to_owned();
+    let mean = h.diag().sum() / h.ncols().max(1) as f64;
+    let mean = if mean > 0.0 { mean } else { 1.0 };
+    h.diag_mut()
+        .iter_mut()
+        .filter(|d| **d == 0.0)
+        .for_each(|d| *d = mean);
+    let mut share = damping;
+    loop {
+        let mut damped = h.clone();
+        damped.diag_mut().iter_mut().for_each(|d| *d += share * mean);
+        if let Some(inverse) = invert(damped) {
+            return Ok((inverse, share));
+        }
+        if share >= 1.0 {
+            return Err(LayerError::NotPositiveDefinite);
+        }
+        share = (share * 10.0).clamp(1e-8, 1.0);
+    }
+}
