@@ -174,18 +174,21 @@ fn the_verifier_finds_what_is_wrong() {
                 .ok()
                 .map(|tensor| tensor.data().as_ptr() as usize - whole.as_ptr() as usize)
         };
-        // The highest byte of a code: every lower one is some other choice of two of four.
-        let place = [
-            ("w.bitmask", 0),
-            ("w.meta", 0),
-            ("w.codes", 3),
-            ("w.col_indices", 0),
-        ]
-        .iter()
-        .find_map(|(name, byte)| start(name).map(|start| start + byte));
-        let place = place.or_else(|| start("bias")).unwrap();
+        // One bit of a mask, an order of positions, the highest byte of a code, a column: other damage can make another mask
+        // of two of four, against which nothing can be said.
+        let parts = [
+            ("w.bitmask", 0, 1),
+            ("w.meta", 0, 0xff),
+            ("w.codes", 3, 0xff),
+            ("w.col_indices", 0, 0xff),
+            ("bias", 0, 0xff),
+        ];
+        let (place, bits) = parts
+            .iter()
+            .find_map(|(name, byte, bits)| Some((start(name)? + byte, *bits)))
+            .unwrap();
         let mut damaged = whole.clone();
-        damaged[place] ^= 0xff;
+        damaged[place] ^= bits;
         fs::write(path("out.safetensors"), &damaged).unwrap();
         assert!(verify(&recipe).is_err(), "{format:?}");
     }
