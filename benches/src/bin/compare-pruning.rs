@@ -2,11 +2,20 @@
 //!
 //! The data is generated here, written as raw little-endian numbers under `target/compare/pruning`, and read by both sides.
 
+#[path = "../pruning/bert.rs"]
+mod bert;
+#[path = "../pruning/layers.rs"]
+mod layers;
+#[path = "../pruning/minilm.rs"]
+mod minilm;
+#[path = "../pruning/shards.rs"]
+mod shards;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use modelops_benches::{Comparison, results_dir};
-use modelops_pruning::features::{Chi2, FClassif, MutualInfo, Samples, ScoreFunction, Target, Variance};
+use modelops_pruning::features::{Chi2, FClassif, MutualInfo, Rfe, Samples, ScoreFunction, Target, Variance};
 use modelops_pruning::graph::{Cascade, NodePruner, Threshold, backbone, core_numbers};
 use modelops_pruning::weights::{Pattern, Scope, Sparsity};
 use ndarray::{Array2, s};
@@ -24,8 +33,13 @@ fn main() {
     let folder = results_dir().join("pruning");
     fs::create_dir_all(&folder).expect("the folder of results can be made");
     let mut run = Comparison::from_args("pruning");
+    // First, while the peak of memory of this process is that of this case.
+    shards::shards(&mut run, &folder);
     graphs(&mut run, &folder);
     masks(&mut run, &folder);
+    minilm::solvers(&mut run, &folder);
+    bert::end_to_end(&mut run, &folder);
+    layers::speed(&mut run, &folder);
     features(&mut run, &folder);
     run.finish();
 }
@@ -286,4 +300,17 @@ fn features(run: &mut Comparison, folder: &Path) {
         3,
         alike
     );
+    let arguments = arguments("rfe");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run.case("RFE of a linear regression, 100k × 100 to 10")
+        .ours(|| {
+            let samples = Samples::all(x.view(), Target::Values(&y)).expect("the table is fine");
+            let found = Rfe::new(10).fit(&samples).expect("the table is fine");
+            found.ranking().iter().map(|rank| *rank as f64).collect()
+        })
+        .python("scikit-learn 1.9.1", "features.py", &arguments)
+        .agree(|a: &Vec<f64>, b| a == b)
+        .cold()
+        .rounds(1)
+        .run();
 }

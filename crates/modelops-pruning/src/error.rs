@@ -120,6 +120,12 @@ pub enum FeatureError {
         /// Which parameter.
         name: &'static str,
     },
+    /// A column is a combination of others, so that coefficients mean nothing: drop it first.
+    #[error("column {column} depends linearly on columns before it")]
+    Collinear {
+        /// Column in the table.
+        column: usize,
+    },
     /// A table given to `transform` has another number of columns than the one that was fitted.
     #[error("the table has {found} columns, {expected} were fitted")]
     Columns {
@@ -283,4 +289,60 @@ pub enum LayerError {
     /// The pattern does not fit the weights, or a weight is not finite.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+}
+
+/// Why sparsity could not be shared out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AllocationError {
+    /// A tensor offers no level, a level whose error is not a finite number of at least zero, or a sensitivity that is not.
+    #[error("the curve of tensor {tensor} has no levels, or a value that is not finite and at least zero")]
+    Curve {
+        /// Position among the curves.
+        tensor: usize,
+    },
+    /// Even the sparsest levels together leave more weights than the target allows.
+    #[error("the sparsest levels remove {most} weights, {needed} are needed")]
+    OutOfReach {
+        /// What the sparsest levels remove.
+        most: u64,
+        /// What the target asks for.
+        needed: u64,
+    },
+    /// Two lists that go together differ in length, or a parameter is outside its range.
+    #[error("{name} is outside its range")]
+    Parameter {
+        /// Which parameter.
+        name: &'static str,
+    },
+}
+
+/// Why a model's structure could not be read or pruned.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StructureError {
+    /// The config is not JSON (an empty key), or this key is missing or has a value that does not fit the others.
+    #[error("the config's {key:?} is missing or does not fit")]
+    Config {
+        /// The key.
+        key: &'static str,
+    },
+    /// A model type whose layout is not known here.
+    #[error("the config's model_type is none of bert, gpt2, llama, mistral, qwen2, mixtral")]
+    Family,
+    /// The architecture needs this tensor, and it is missing or has another shape.
+    #[error("tensor {tensor:?} is missing or has another shape than the config says")]
+    Tensor {
+        /// Its name.
+        tensor: String,
+    },
+    /// The plan does not fit the model, or no one config can describe what it leaves.
+    #[error("the plan for layer {layer} does not fit the model or the layers before it")]
+    Plan {
+        /// The first such layer.
+        layer: usize,
+    },
+    /// The checkpoint could not be read or written.
+    #[error(transparent)]
+    Checkpoint(CheckpointError),
 }

@@ -4,6 +4,9 @@ mod error;
 pub mod features;
 pub mod graph;
 mod kernel;
+pub mod structured;
 pub mod weights;
 
-pub use error::{CheckpointError, FeatureError, GraphError, LayerError, PatternError};
+pub use error::{
+    AllocationError, CheckpointError, FeatureError, GraphError, LayerError, PatternError, StructureError,
+};

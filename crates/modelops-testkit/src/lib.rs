@@ -11,6 +11,7 @@ pub mod linalg;
 pub mod monitoring;
 pub mod optimization;
 pub mod pruning;
+pub mod pruning_models;
 pub mod security;
 pub mod tolerance;
 

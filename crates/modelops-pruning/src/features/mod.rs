@@ -7,6 +7,9 @@
 //! | a number | measurements | [`FRegression`] for linear, [`MutualInfo`] for any relation |
 //! | none | measurements | [`Variance`] |
 //!
+//! Features that only matter together, or not beside others, take a model: [`Rfe`] and [`RfeCv`] eliminate by the coefficients
+//! of a linear regression.
+//!
 //! [`Samples`] takes the indices of the training rows, so that a selection inside cross-validation cannot see the
 //! held-out ones; [`Select`] turns scores into a [`Selection`], which transforms any table with the same columns.
 //! Significance is kept as the *logarithm* of p, which neither underflows nor ties at zero.
@@ -14,6 +17,7 @@
 mod chi2;
 mod f_test;
 mod mutual_info;
+mod rfe;
 mod samples;
 mod score;
 mod select;
@@ -22,6 +26,7 @@ mod variance;
 pub use chi2::Chi2;
 pub use f_test::{FClassif, FRegression};
 pub use mutual_info::MutualInfo;
+pub use rfe::{CrossValidated, Elimination, Rfe, RfeCv};
 pub use samples::{Samples, Target};
 pub use score::{ScoreFunction, Scores};
 pub use select::{Dependence, Select, Selection};

@@ -1,8 +1,9 @@
 //! k-core decomposition.
 
 use petgraph::EdgeType;
-use petgraph::graph::{Graph, IndexType, NodeIndex};
-use petgraph::{Incoming, Outgoing};
+use petgraph::graph::{Graph, IndexType};
+
+use super::adjacency::Adjacency;
 
 /// Core number of every node: the largest k such that the node belongs to a subgraph whose nodes all have degree ≥ k.
 ///
@@ -10,7 +11,7 @@ use petgraph::{Incoming, Outgoing};
 /// [`NodePruner`](crate::graph::NodePruner) with [`Cascade::Fixpoint`](crate::graph::Cascade::Fixpoint).
 ///
 /// # Complexity
-/// O(nodes + edges) time, O(nodes) space.
+/// O(nodes + edges) time and space.
 ///
 /// # Example
 /// A triangle with a tail: the tail's end is in the 1-core only.
@@ -26,37 +27,25 @@ use petgraph::{Incoming, Outgoing};
 /// Batagelj and Zaveršnik, "An O(m) algorithm for cores decomposition of networks", 2003, arXiv:cs/0310049.
 #[must_use]
 pub fn core_numbers<N, E, Ty: EdgeType, Ix: IndexType>(graph: &Graph<N, E, Ty, Ix>) -> Vec<usize> {
-    let mut degree = vec![0_u32; graph.node_count()];
-    for edge in graph.raw_edges() {
-        let (a, b) = (edge.source().index(), edge.target().index());
-        if a != b {
-            degree[a] += 1;
-            degree[b] += 1;
-        }
-    }
+    let neighbours = Adjacency::new(graph, (true, true), |node, _| node);
+    let mut degree: Vec<u32> = (0..graph.node_count())
+        .map(|node| neighbours.of(node).len() as u32)
+        .collect();
     let (mut order, mut position, mut start) = sort_by_degree(&degree);
     for rank in 0..order.len() {
         let node = order[rank] as usize;
-        for direction in [Outgoing, Incoming] {
-            let mut edge = graph.first_edge(NodeIndex::new(node), direction);
-            while let Some(index) = edge {
-                let ends = &graph.raw_edges()[index.index()];
-                let neighbour = if direction == Outgoing {
-                    ends.target().index()
-                } else {
-                    ends.source().index()
-                };
-                if degree[neighbour] > degree[node] {
-                    // One degree less: swap with the first node of its bucket and move the bucket's start behind it.
-                    let bucket = degree[neighbour] as usize;
-                    let (from, to) = (position[neighbour], start[bucket]);
-                    let first = order[to as usize];
-                    order.swap(from as usize, to as usize);
-                    (position[neighbour], position[first as usize]) = (to, from);
-                    start[bucket] += 1;
-                    degree[neighbour] -= 1;
-                }
-                edge = graph.next_edge(index, direction);
+        let own = degree[node];
+        for neighbour in neighbours.of(node) {
+            let neighbour = *neighbour as usize;
+            if degree[neighbour] > own {
+                // One degree less: swap with the first node of its bucket and move the bucket's start behind it.
+                let bucket = degree[neighbour] as usize;
+                let (from, to) = (position[neighbour], start[bucket]);
+                let first = order[to as usize];
+                order.swap(from as usize, to as usize);
+                (position[neighbour], position[first as usize]) = (to, from);
+                start[bucket] += 1;
+                degree[neighbour] -= 1;
             }
         }
     }

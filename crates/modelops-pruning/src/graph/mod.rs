@@ -12,6 +12,7 @@
 //! All of it reads a [`petgraph::graph::Graph`], directed or not, and returns a new one with an old-to-new index map.
 //! Scores are computed before anything is removed, so no result depends on the order in which nodes are visited.
 
+mod adjacency;
 pub mod backbone;
 mod connectivity;
 mod cores;

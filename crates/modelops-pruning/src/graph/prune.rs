@@ -1,9 +1,9 @@
 //! Removal of weak nodes, once or to the fixpoint.
 
 use petgraph::EdgeType;
-use petgraph::graph::{DefaultIx, EdgeIndex, Graph, IndexType, NodeIndex};
-use petgraph::{Incoming, Outgoing};
+use petgraph::graph::{DefaultIx, Graph, IndexType, NodeIndex};
 
+use super::adjacency::Adjacency;
 use super::connectivity::{Connectivity, components, connect, keep_largest};
 use super::score::{NodeScore, edge_weights, require_non_negative, strength_sums};
 use crate::error::GraphError;
@@ -443,45 +443,27 @@ fn cascade<N, E, Ty: EdgeType, Ix: IndexType>(
     let mut frontier: Vec<u32> = (0..removed_in.len() as u32)
         .filter(|n| removed_in[*n as usize] == 1)
         .collect();
+    if frontier.is_empty() {
+        return;
+    }
+    // Who loses what when a node goes: the target of its outgoing edges where edges count there, and the other way round.
+    let neighbours = Adjacency::new(graph, ends, |node, edge| (node, weights[edge]));
     let mut next = Vec::new();
     let mut round = 1;
     while !frontier.is_empty() {
         round += 1;
         for node in frontier.drain(..) {
-            let node = NodeIndex::new(node as usize);
-            // An outgoing edge counted at its target, an incoming one at its source.
-            for (direction, counted) in [(Outgoing, ends.1), (Incoming, ends.0)] {
-                let mut edge = if counted {
-                    graph.first_edge(node, direction)
-                } else {
-                    None
-                };
-                while let Some(index) = edge {
-                    let neighbour = other_end(graph, index, direction);
-                    if removed_in[neighbour] == 0 {
-                        sums[neighbour].add(-weights[index.index()]);
-                        if sums[neighbour].value() < cut {
-                            removed_in[neighbour] = round;
-                            next.push(neighbour as u32);
-                        }
+            for (neighbour, weight) in neighbours.of(node as usize) {
+                let at = *neighbour as usize;
+                if removed_in[at] == 0 {
+                    sums[at].add(-weight);
+                    if sums[at].value() < cut {
+                        removed_in[at] = round;
+                        next.push(*neighbour);
                     }
-                    edge = graph.next_edge(index, direction);
                 }
             }
         }
         std::mem::swap(&mut frontier, &mut next);
-    }
-}
-
-fn other_end<N, E, Ty: EdgeType, Ix: IndexType>(
-    graph: &Graph<N, E, Ty, Ix>,
-    edge: EdgeIndex<Ix>,
-    direction: petgraph::Direction,
-) -> usize {
-    let edge = &graph.raw_edges()[edge.index()];
-    if direction == Outgoing {
-        edge.target().index()
-    } else {
-        edge.source().index()
     }
 }

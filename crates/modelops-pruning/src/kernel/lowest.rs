@@ -19,10 +19,13 @@ pub(crate) trait Weight: bytemuck::Pod + Send + Sync {
     fn round(value: f32) -> Self;
     /// +0.
     const ZERO: Self;
+    /// Lowest bits of a magnitude that are always zero; none where every `f32` is a value of this type.
+    const EMPTY_BITS: u32;
 }
 
 impl Weight for f32 {
     const ZERO: Self = 0.0;
+    const EMPTY_BITS: u32 = 0;
     fn magnitude(self) -> u32 {
         self.to_bits() & 0x7fff_ffff
     }
@@ -36,6 +39,7 @@ impl Weight for f32 {
 
 impl Weight for bf16 {
     const ZERO: Self = bf16::ZERO;
+    const EMPTY_BITS: u32 = 16;
     fn magnitude(self) -> u32 {
         u32::from(self.to_bits() & 0x7fff) << 16
     }
@@ -49,6 +53,7 @@ impl Weight for bf16 {
 
 impl Weight for f16 {
     const ZERO: Self = f16::ZERO;
+    const EMPTY_BITS: u32 = 13;
     fn magnitude(self) -> u32 {
         self.value().to_bits() & 0x7fff_ffff
     }
@@ -231,18 +236,9 @@ pub(crate) fn keep_in_row<T: Weight>(
         keep.fill(u8::from(count == 0));
         return finite;
     }
-    let (bound, below) = bound_of(scratch, count);
+    let (bound, below) = bound_of(scratch, count, T::EMPTY_BITS);
     mark(scratch, bound, keep);
-    let mut ties = count - below;
-    for (keep, magnitude) in keep.iter_mut().zip(scratch.iter()) {
-        if ties == 0 {
-            break;
-        }
-        if *magnitude == bound {
-            *keep = 0;
-            ties -= 1;
-        }
-    }
+    take_ties(scratch, bound, count - below, keep);
     finite
 }
 
@@ -250,9 +246,9 @@ pub(crate) fn keep_in_row<T: Weight>(
 ///
 /// The bound is built bit by bit from the highest, and every bit is a count over the row, which takes whole vectors at a
 /// time; most rows are done long before the last bit, as soon as the count is met.
-fn bound_of(magnitudes: &[u32], count: usize) -> (u32, usize) {
+fn bound_of(magnitudes: &[u32], count: usize, empty_bits: u32) -> (u32, usize) {
     let (mut bound, mut below) = (0_u32, 0);
-    for bit in (0..31).rev() {
+    for bit in (empty_bits..31).rev() {
         let candidate = bound | 1 << bit;
         let lower = count_below(magnitudes, candidate);
         if lower <= count {
@@ -263,6 +259,27 @@ fn bound_of(magnitudes: &[u32], count: usize) -> (u32, usize) {
         }
     }
     (bound, below)
+}
+
+/// Marks the first `ties` of those that equal the bound as going.
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn take_ties(magnitudes: &[u32], bound: u32, mut ties: usize, keep: &mut [u8]) {
+    for (keep, part) in keep.chunks_mut(32).zip(magnitudes.chunks(32)) {
+        if ties == 0 {
+            return;
+        }
+        if part
+            .iter()
+            .fold(false, |any, magnitude| any | (*magnitude == bound))
+        {
+            for (keep, magnitude) in keep.iter_mut().zip(part) {
+                if *magnitude == bound && ties > 0 {
+                    *keep = 0;
+                    ties -= 1;
+                }
+            }
+        }
+    }
 }
 
 #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]

@@ -5,4 +5,5 @@ pub(crate) mod log_tail;
 pub(crate) mod lowest;
 pub(crate) mod moments;
 pub(crate) mod neighbours;
+pub(crate) mod plane;
 pub(crate) mod tiles;

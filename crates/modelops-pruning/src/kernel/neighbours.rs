@@ -1,6 +1,7 @@
-//! Nearest neighbours for mutual information: exact, without noise, by sorting.
+//! Nearest neighbours for mutual information: exact, without noise, by sorting and by a tree.
 
 use super::log_tail::digamma;
+use super::plane::Plane;
 
 /// Ross' estimate for a continuous variable and groups, in nats, not clamped. `pairs` are (value, group) and come back
 /// sorted; groups of one are left out. Ties at distance zero are counted as they are, never broken by noise.
@@ -39,25 +40,26 @@ pub(crate) fn ross(pairs: &mut Vec<(f64, u32)>, groups: usize, neighbours: usize
 /// The first estimate of Kraskov, Stögbauer and Grassberger for two continuous variables, in nats, not clamped.
 pub(crate) fn ksg(x: &[f64], y: &[f64], neighbours: usize) -> f64 {
     let n = x.len();
-    let mut points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
-    points.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let xs: Vec<f64> = points.iter().map(|p| p.0).collect();
-    let mut ys: Vec<f64> = points.iter().map(|p| p.1).collect();
-    ys.sort_unstable_by(f64::total_cmp);
-    let k = neighbours.min(n - 1);
-    let mut nearest = vec![0.0; k];
-    let mut window = Window::default();
-    let mut sum = 0.0;
-    for i in 0..n {
-        let (distance, reached) = kth_joint(&points, i, &mut nearest);
-        let radius = distance.next_down().max(0.0);
-        window.move_to(&xs, points[i].0, radius);
-        let above = points[i].1;
-        let low = ys.partition_point(|y| above - y > radius);
-        let high = ys.partition_point(|y| y - above <= radius);
-        sum += digamma(reached) - digamma(window.len()) - digamma(high - low);
+    if n < 2 {
+        return 0.0;
     }
-    digamma(n) + sum / n as f64
+    let sorted = |values: &[f64]| {
+        let mut values = values.to_vec();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let (xs, ys) = (sorted(x), sorted(y));
+    // Strictly nearer than the k-th neighbour; differences, not sums, so that rounding cannot let it back in.
+    let within = |sorted: &[f64], centre: f64, radius: f64| {
+        let low = sorted.partition_point(|v| centre - v > radius);
+        low.abs_diff(sorted.partition_point(|v| v - centre <= radius))
+    };
+    let mut terms = vec![0.0; n];
+    Plane::new(x, y).each_kth(neighbours.min(n - 1), |i, distance, reached| {
+        let radius = distance.next_down().max(0.0);
+        terms[i] = digamma(reached) - digamma(within(&xs, x[i], radius)) - digamma(within(&ys, y[i], radius));
+    });
+    digamma(n) + terms.iter().sum::<f64>() / n as f64
 }
 
 /// Distance from `sorted[i]` to its k-th nearest other: k + 1 neighbours in a row hold it.
@@ -73,47 +75,6 @@ fn kth_distance(sorted: &[f64], i: usize, k: usize) -> f64 {
 fn ties(sorted: &[f64], i: usize) -> usize {
     let value = sorted[i];
     sorted.partition_point(|x| *x <= value) - sorted.partition_point(|x| *x < value) - 1
-}
-
-/// Maximum-norm distance to the k-th nearest other point (k = `nearest.len()`), and how many lie within it where it
-/// is zero, else k. `points` are sorted by their first coordinate.
-fn kth_joint(points: &[(f64, f64)], i: usize, nearest: &mut [f64]) -> (f64, usize) {
-    nearest.fill(f64::INFINITY);
-    let (x, y) = points[i];
-    let last = nearest.len() - 1;
-    let (mut below, mut above) = (i, i + 1);
-    let mut same = 0;
-    loop {
-        let left = if below > 0 {
-            x - points[below - 1].0
-        } else {
-            f64::INFINITY
-        };
-        let right = if above < points.len() {
-            points[above].0 - x
-        } else {
-            f64::INFINITY
-        };
-        let across = left.min(right);
-        if across.is_infinite() || across > nearest[last] || (across > 0.0 && nearest[last] == 0.0) {
-            let reached = if nearest[last] == 0.0 { same } else { last + 1 };
-            return (nearest[last], reached);
-        }
-        let other = if left <= right {
-            below -= 1;
-            points[below].1
-        } else {
-            above += 1;
-            points[above - 1].1
-        };
-        let distance = across.max((other - y).abs());
-        same += usize::from(distance == 0.0);
-        if distance < nearest[last] {
-            let at = nearest.partition_point(|d| *d <= distance);
-            nearest[at..].rotate_right(1);
-            nearest[at] = distance;
-        }
-    }
 }
 
 /// The stretch of a sorted slice within a radius of a moving centre.

@@ -146,6 +146,16 @@ impl Checkpoint {
         }
     }
 
+    /// Whether this path is one of the files that are read.
+    pub(crate) fn is_stored_in(&self, path: &Path) -> bool {
+        let files = self.shards.iter().map(|shard| &shard.path).chain([&self.path]);
+        path.canonicalize().is_ok_and(|path| {
+            files
+                .filter_map(|file| file.canonicalize().ok())
+                .any(|file| file == path)
+        })
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<(&Shard, &Tensor)> {
         let (shard, tensor) = *self.by_name.get(name)?;
         Some((&self.shards[shard], &self.shards[shard].tensors[tensor]))

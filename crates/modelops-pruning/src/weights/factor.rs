@@ -32,6 +32,8 @@ pub(crate) fn inverse_factor(gram: &Gram, damping: f64) -> Result<(Array2<f32>, 
 
 /// Size below which a triangle is inverted column by column.
 const LEAF: usize = 64;
+/// Width of the panels in which triangles are multiplied.
+const PANEL: usize = 256;
 
 /// L ← L⁻¹ by halves: of [[A, 0], [B, C]] it is [[A⁻¹, 0], [−C⁻¹BA⁻¹, C⁻¹]], which is nearly all products.
 fn invert_lower(mut l: ArrayViewMut2<'_, f64>) {
@@ -56,9 +58,18 @@ fn invert_lower(mut l: ArrayViewMut2<'_, f64>) {
     let (mut b, mut c) = bottom.view_mut().split_at(Axis(1), half);
     invert_lower(a.view_mut());
     invert_lower(c.view_mut());
+    // Half of each triangle is zero: panel by panel only what can be something else is multiplied.
     let mut scratch = Array2::zeros(b.dim());
-    gemm(1.0, b.view(), a.view(), 0.0, scratch.view_mut()).expect("shapes agree");
-    gemm(-1.0, c.view(), scratch.view(), 0.0, b.view_mut()).expect("shapes agree");
+    for start in (0..half).step_by(PANEL) {
+        let end = half.min(start + PANEL);
+        let (left, right) = (b.slice(s![.., start..]), a.slice(s![start.., start..end]));
+        gemm(1.0, left, right, 0.0, scratch.slice_mut(s![.., start..end])).expect("shapes agree");
+    }
+    for start in (0..n - half).step_by(PANEL) {
+        let end = (n - half).min(start + PANEL);
+        let (left, right) = (c.slice(s![start..end, ..end]), scratch.slice(s![..end, ..]));
+        gemm(-1.0, left, right, 0.0, b.slice_mut(s![start..end, ..])).expect("shapes agree");
+    }
 }
 
 /// Calls `invert` with more and more on the diagonal, tenfold each time, until it succeeds.

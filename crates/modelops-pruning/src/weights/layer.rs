@@ -81,6 +81,7 @@ pub struct LayerPruner {
     block: usize,
     refit: bool,
     swaps: usize,
+    measured: bool,
 }
 
 impl LayerPruner {
@@ -94,6 +95,7 @@ impl LayerPruner {
             block: 128,
             refit: true,
             swaps: 0,
+            measured: true,
         }
     }
 
@@ -139,6 +141,14 @@ impl LayerPruner {
     #[must_use]
     pub fn with_swaps(mut self, most: usize) -> Self {
         self.swaps = most;
+        self
+    }
+
+    /// Whether the certificate's objective, relative error and stationarity are computed. They cost two products with the Gram
+    /// matrix in `f64`, which for SparseGPT is more than the pruning itself; left out, they are NaN.
+    #[must_use]
+    pub fn with_measures(mut self, measured: bool) -> Self {
+        self.measured = measured;
         self
     }
 
@@ -250,7 +260,13 @@ impl LayerPruner {
             certificate.swaps = outcome.swaps;
             certificate.swap_optimal_rows = outcome.optimal_rows;
         }
-        certify(&weights, &pruned, gram, &keep, &mut certificate);
+        if self.measured {
+            certify(&weights, &pruned, gram, &keep, &mut certificate);
+        } else {
+            certificate.objective = f64::NAN;
+            certificate.relative_error = f64::NAN;
+            certificate.stationarity = f64::NAN;
+        }
         Ok(PrunedLayer {
             weights: pruned,
             mask: Mask::from_bytes(rows, columns, &keep),
@@ -308,7 +324,8 @@ impl PrunedLayer {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// ‖X(W − Ŵ)ᵀ‖², the squared change of the outputs over all that was observed.
+    /// ‖X(W − Ŵ)ᵀ‖², the squared change of the outputs over all that was observed. This and the next two are NaN where
+    /// [`LayerPruner::with_measures`] left them out.
     pub objective: f64,
     /// The same, relative to `‖XWᵀ‖²`; 0 where that is 0.
     pub relative_error: f64,

@@ -1,5 +1,6 @@
 //! An explicit mask.
 
+use multiversion::multiversion;
 use ndarray::ArrayViewMut2;
 
 use crate::error::PatternError;
@@ -17,20 +18,32 @@ pub struct Mask {
 impl Mask {
     /// From one byte per weight, 1 where it stays.
     pub(crate) fn from_bytes(rows: usize, columns: usize, keep: &[u8]) -> Self {
+        let mut words = Vec::with_capacity(keep.len().div_ceil(64));
+        Self::pack(keep, &mut words);
+        Self::from_words(rows, columns, words)
+    }
+
+    /// From words that [`Mask::pack`] has made.
+    pub(crate) fn from_words(rows: usize, columns: usize, words: Vec<u64>) -> Self {
+        Self { rows, columns, words }
+    }
+
+    /// Appends bytes of 0 or 1 as bits; what is appended later starts a word of its own.
+    pub(crate) fn pack(keep: &[u8], words: &mut Vec<u64>) {
         // Eight bytes of 0 or 1 times this number put their bits next to each other in the highest byte.
         const GATHER: u64 = 0x0102_0408_1020_4080;
-        let word = |bytes: &[u8]| {
-            let mut wide = [0_u8; 64];
-            wide[..bytes.len()].copy_from_slice(bytes);
-            let eights = wide.as_chunks::<8>().0.iter().rev();
+        let word = |bytes: &[u8; 64]| {
+            let eights = bytes.as_chunks::<8>().0.iter().rev();
             eights.fold(0_u64, |word, eight| {
                 word << 8 | u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56
             })
         };
-        Self {
-            rows,
-            columns,
-            words: keep.chunks(64).map(word).collect(),
+        let (wholes, rest) = keep.as_chunks::<64>();
+        words.extend(wholes.iter().map(word));
+        if !rest.is_empty() {
+            let mut wide = [0_u8; 64];
+            wide[..rest.len()].copy_from_slice(rest);
+            words.push(word(&wide));
         }
     }
 
@@ -78,11 +91,28 @@ impl Mask {
                 found: [rows, columns],
             });
         }
+        if let Some(weights) = weights.as_slice_mut() {
+            clear(weights, &self.words);
+            return Ok(());
+        }
         for (at, weight) in weights.iter_mut().enumerate() {
             if self.words[at / 64] >> (at % 64) & 1 == 0 {
                 *weight = 0.0;
             }
         }
         Ok(())
+    }
+}
+
+/// +0 where the bit is clear.
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn clear(weights: &mut [f32], words: &[u64]) {
+    for (part, word) in weights.chunks_mut(64).zip(words) {
+        for (half, bits) in part.chunks_mut(32).zip([*word as u32, (*word >> 32) as u32]) {
+            for (bit, weight) in half.iter_mut().enumerate() {
+                let all = 0_u32.wrapping_sub(bits >> bit & 1);
+                *weight = f32::from_bits(weight.to_bits() & all);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | prune a checkpoint that is larger than memory | [`prune_checkpoint`] with a [`Recipe`] |
 //! | lose as little of the outputs as possible | [`CheckpointPruner`] with a [`Calibration`] |
+//! | give every layer a sparsity of its own | [`allocate`] |
 //! | choose how many weights go, and where | [`Pattern`] and [`Sparsity`] |
 //! | prune matrices that I hold | [`Pattern::mask`] and [`Mask::apply`] |
 //! | a smaller file | a [`Format`] other than dense |
@@ -15,6 +16,7 @@
 //! that are there already included.
 
 mod admm;
+pub mod allocate;
 mod calibration;
 mod checkpoint;
 mod decode;
@@ -43,10 +45,12 @@ pub use checkpoint::Checkpoint;
 pub use format::Format;
 pub use gram::Gram;
 pub use layer::{Certificate, LayerPruner, PrunedLayer, Solver};
+pub(crate) use layout::head;
 pub use mask::Mask;
 pub use pattern::{Pattern, Scope, Sparsity};
 pub use pruner::{CheckpointPruner, prune_checkpoint};
 pub use recipe::Recipe;
 pub use report::{FormatBytes, Report, TensorReport};
-pub use saliency::{obs, taylor, wanda};
+pub use saliency::{obs, taylor, wanda, wanda_mask};
+pub(crate) use sink::{Sink, persist};
 pub use verify::verify_pruned;

@@ -65,6 +65,9 @@ impl From<Sparsity> for f64 {
     }
 }
 
+/// Weights that are masked at a time, where the pattern allows.
+const CACHED: usize = 1 << 16;
+
 /// Where a sparsity has to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -158,11 +161,10 @@ impl Pattern {
             .iter()
             .map(|s| s.as_slice().expect("the layout was made standard"))
             .collect();
-        for matrix in &flat {
-            if let Some(index) = first_not_finite(matrix) {
-                return Err(PatternError::NonFinite { index });
-            }
-        }
+        let damaged = |matrix: &[f32]| match first_not_finite(matrix) {
+            Some(index) => Err(PatternError::NonFinite { index }),
+            None => Ok(()),
+        };
         let mut global = match *self {
             Self::Unstructured {
                 sparsity,
@@ -170,17 +172,89 @@ impl Pattern {
             } => Some(lowest(&flat, sparsity)),
             _ => None,
         };
+        if let Some(None) = global {
+            flat.iter().try_for_each(|matrix| damaged(matrix))?;
+        }
         let one = |(matrix, flat): (&ArrayView2<'_, f32>, &&[f32])| {
             let (rows, columns) = matrix.dim();
             self.check(rows, columns)?;
-            let mut keep = vec![0_u8; flat.len()];
-            match &mut global {
-                Some(lowest) => keep_above(flat, lowest, &mut keep),
-                None => self.select(flat, columns, &mut keep),
+            let mut words = Vec::with_capacity(flat.len().div_ceil(64));
+            let mut own_lowest;
+            let mut own = match (*self, &mut global) {
+                (
+                    Self::Unstructured {
+                        scope: Scope::Row, ..
+                    },
+                    _,
+                ) => None,
+                (Self::Unstructured { .. }, Some(Some(global))) => Some(global),
+                (Self::Unstructured { sparsity, .. }, _) => match lowest(&[flat], sparsity) {
+                    Some(lowest) => {
+                        own_lowest = lowest;
+                        Some(&mut own_lowest)
+                    }
+                    None => return Err(damaged(flat).err().unwrap_or(PatternError::InvalidSparsity)),
+                },
+                _ => None,
+            };
+            if let Self::Block { .. } = self {
+                damaged(flat)?;
+                let mut keep = vec![0_u8; flat.len()];
+                self.select(flat, columns, &mut keep);
+                return Ok(Mask::from_bytes(rows, columns, &keep));
             }
-            Ok(Mask::from_bytes(rows, columns, &keep))
+            // A band at a time stays in cache while it is read, masked and packed.
+            let band = self.band_of(columns);
+            let mut keep = vec![0_u8; band.min(flat.len())];
+            for part in flat.chunks(band) {
+                let keep = &mut keep[..part.len()];
+                if let Some(lowest) = &mut own {
+                    keep_above(part, lowest, keep);
+                } else if !self.select_local(part, columns, keep) {
+                    damaged(flat)?;
+                }
+                Mask::pack(keep, &mut words);
+            }
+            Ok(Mask::from_words(rows, columns, words))
         };
         saliencies.iter().zip(&flat).map(one).collect()
+    }
+
+    /// Whether rows, or bands of them, can be masked apart from each other.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::Unstructured {
+                scope: Scope::Row,
+                ..
+            } | Self::NM { .. }
+                | Self::TransposableNM { .. }
+        )
+    }
+
+    /// Weights in a band of whole rows, and of whole words of 64 weights, that fits into a cache.
+    pub(crate) fn band_of(&self, columns: usize) -> usize {
+        let least = (64 * self.band() * columns).max(1);
+        least * (CACHED / least).max(1)
+    }
+
+    /// Masks whole bands of a local pattern; false where a weight is not finite.
+    pub(crate) fn select_local(&self, part: &[f32], columns: usize, keep: &mut [u8]) -> bool {
+        match *self {
+            Self::Unstructured { sparsity, .. } => {
+                let count = sparsity.count(columns as u64) as usize;
+                let mut scratch = Vec::with_capacity(columns);
+                let width = columns.max(1);
+                part.chunks_exact(width)
+                    .zip(keep.chunks_exact_mut(width))
+                    .fold(true, |finite, (row, keep)| {
+                        keep_in_row(row, count, &mut scratch, keep) && finite
+                    })
+            }
+            Self::NM { keep: kept, group } => keep_in_groups(part, kept, group, keep),
+            Self::TransposableNM { keep: kept, group } => keep_transposable(part, columns, kept, group, keep),
+            Self::Block { .. } => true,
+        }
     }
 
     /// Marks with 1 what stays of one finite matrix whose rows were checked; its own scope is all there is.
@@ -188,20 +262,11 @@ impl Pattern {
         match *self {
             Self::Unstructured {
                 sparsity,
-                scope: Scope::Row,
+                scope: Scope::Tensor | Scope::Global,
             } => {
-                let count = sparsity.count(columns as u64) as usize;
-                let mut scratch = Vec::new();
-                for (row, keep) in flat
-                    .chunks_exact(columns.max(1))
-                    .zip(keep.chunks_exact_mut(columns.max(1)))
-                {
-                    keep_in_row(row, count, &mut scratch, keep);
+                if let Some(mut lowest) = lowest(&[flat], sparsity) {
+                    keep_above(flat, &mut lowest, keep);
                 }
-            }
-            Self::Unstructured { sparsity, .. } => keep_above(flat, &mut lowest(&[flat], sparsity), keep),
-            Self::NM { keep: kept, group } => {
-                keep_in_groups(flat, kept, group, keep);
             }
             Self::Block {
                 sparsity,
@@ -212,8 +277,8 @@ impl Pattern {
                 block_scores(flat, columns, [rows, width], &mut scores);
                 spread_blocks(&blocks_kept(&scores, sparsity), columns, [rows, width], keep);
             }
-            Self::TransposableNM { keep: kept, group } => {
-                keep_transposable(flat, columns, kept, group, keep);
+            _ => {
+                self.select_local(flat, columns, keep);
             }
         }
     }
@@ -291,15 +356,17 @@ impl Pattern {
 /// One flag per block.
 pub(crate) fn blocks_kept(scores: &[f32], sparsity: Sparsity) -> Vec<u8> {
     let mut keep = vec![0; scores.len()];
-    keep_above(scores, &mut lowest(&[scores], sparsity), &mut keep);
+    if let Some(mut lowest) = lowest(&[scores], sparsity) {
+        keep_above(scores, &mut lowest, &mut keep);
+    }
     keep
 }
 
 /// The bound over matrices in memory: a histogram of the high halves, then a partition of those in the one bucket where the
-/// count is reached, which are few.
-fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Lowest {
+/// count is reached, which are few. `None` where a weight is not finite.
+fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Option<Lowest> {
     let weights: u64 = matrices.iter().map(|m| m.len() as u64).sum();
     let mut select = RadixSelect::new(sparsity.count(weights));
     matrices.iter().for_each(|matrix| select.count(matrix));
-    select.finish_in_memory(matrices)
+    select.all_finite().then(|| select.finish_in_memory(matrices))
 }

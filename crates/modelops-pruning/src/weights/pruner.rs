@@ -199,16 +199,8 @@ fn output_paths(checkpoint: &Checkpoint, output: &Path) -> Result<Vec<PathBuf>, 
     } else {
         vec![output.to_owned()]
     };
-    let inputs = || {
-        checkpoint
-            .shards
-            .iter()
-            .map(|shard| &shard.path)
-            .chain([&checkpoint.path])
-    };
-    let inputs: Vec<PathBuf> = inputs().filter_map(|path| path.canonicalize().ok()).collect();
     for path in paths.iter().map(PathBuf::as_path).chain([output]) {
-        if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
+        if checkpoint.is_stored_in(path) {
             return Err(CheckpointError::SameFile {
                 path: path.to_owned(),
             });

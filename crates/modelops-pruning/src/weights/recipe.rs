@@ -1,5 +1,7 @@
 //! Which tensors are pruned, and how.
 
+use std::collections::HashMap;
+
 use regex::Regex;
 
 use super::Pattern;
@@ -31,6 +33,7 @@ const SENSITIVE: &str = r"(^|\.)([a-z_]*embeddings?|embed_tokens|wte|wpe|lm_head
 #[derive(Debug, Clone)]
 pub struct Recipe {
     default: Pattern,
+    named: HashMap<String, Pattern>,
     rules: Vec<(Regex, Option<Pattern>)>,
     sensitive: Regex,
 }
@@ -43,6 +46,7 @@ impl Recipe {
         let sensitive = Regex::new(SENSITIVE).expect("a constant that compiles");
         Self {
             default,
+            named: HashMap::new(),
             rules: Vec::new(),
             sensitive,
         }
@@ -66,9 +70,20 @@ impl Recipe {
         Ok(self)
     }
 
+    /// Prunes the tensor of exactly this name by `pattern`, before any rule: this is how an
+    /// [`Allocation`](crate::weights::allocate::Allocation) is carried out.
+    #[must_use]
+    pub fn with_tensor(mut self, name: &str, pattern: Pattern) -> Self {
+        self.named.insert(name.to_owned(), pattern);
+        self
+    }
+
     /// The pattern for a tensor of this name, `None` where it stays as it is.
     #[must_use]
     pub fn pattern(&self, tensor: &str) -> Option<Pattern> {
+        if let Some(pattern) = self.named.get(tensor) {
+            return Some(*pattern);
+        }
         match self
             .rules
             .iter()

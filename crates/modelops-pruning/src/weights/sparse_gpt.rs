@@ -1,6 +1,7 @@
 //! Optimal brain surgeon in blocks of columns.
 
 use modelops_linalg::gemm;
+use multiversion::multiversion;
 use ndarray::{Array2, s};
 
 use super::{Pattern, Scope, Sparsity};
@@ -16,11 +17,11 @@ pub(crate) fn solve(
 ) -> Array2<f32> {
     let (rows, columns) = weights.dim();
     let mut w = weights.clone();
-    // Groups of N:M must not straddle two blocks.
-    let block = if let Pattern::NM { group, .. } = pattern {
-        block.next_multiple_of(group)
-    } else {
-        block
+    // Groups and tiles must not straddle two blocks.
+    let block = match pattern {
+        Pattern::NM { group, .. } | Pattern::TransposableNM { group, .. } => block.next_multiple_of(group),
+        Pattern::Block { columns, .. } => block.next_multiple_of(columns),
+        Pattern::Unstructured { .. } => block,
     };
     for start in (0..columns).step_by(block) {
         let end = columns.min(start + block);
@@ -64,7 +65,7 @@ pub(crate) fn solve(
     w
 }
 
-/// Masks a whole block by what removing each weight costs on its own; N:M is masked later, group by group.
+/// Masks a whole block of columns by what removing each weight costs on its own; N:M is masked later, group by group.
 fn mask_block(
     part: &[f32],
     inner: &[f32],
@@ -73,27 +74,47 @@ fn mask_block(
     (start, end, columns): (usize, usize, usize),
     stays: &mut [u8],
 ) {
-    let Pattern::Unstructured { sparsity, scope } = pattern else {
-        return;
-    };
     let rows = part.len() / width;
-    let cost = |(at, w): (usize, &f32)| {
-        let pivot = inner[(at % width) * (width + 1)];
-        (w / pivot).powi(2)
+    let cost = |(at, w): (usize, &f32)| (w / inner[(at % width) * (width + 1)]).abs();
+    let costs = || -> Vec<f32> { part.iter().enumerate().map(cost).collect() };
+    // Blocks of columns share out the exact count of the whole, which is counted in units.
+    let share = |sparsity: Sparsity, units: usize| {
+        let whole = sparsity.count(units as u64) as f64;
+        let until = |column: usize| (whole * column as f64 / columns as f64).round();
+        let here = units as f64 * width as f64 / columns as f64;
+        let share = (until(end) - until(start)) / here;
+        Sparsity::try_new(share.clamp(0.0, 1.0)).unwrap_or(sparsity)
     };
-    let costs: Vec<f32> = part.iter().enumerate().map(cost).collect();
-    // Blocks share out the exact count of the whole.
-    let unit = if scope == Scope::Row { 1 } else { rows };
-    let until = |column: usize| {
-        let whole = sparsity.count((unit * columns) as u64) as f64;
-        (whole * column as f64 / columns as f64).round()
-    };
-    let share = (until(end) - until(start)) / (unit * width) as f64;
-    let sparsity = Sparsity::try_new(share.clamp(0.0, 1.0)).unwrap_or(sparsity);
-    Pattern::Unstructured { sparsity, scope }.select(&costs, width, stays);
+    match pattern {
+        Pattern::NM { .. } => {}
+        Pattern::TransposableNM { .. } => pattern.select(&costs(), width, stays),
+        Pattern::Unstructured { sparsity, scope } => {
+            let units = if scope == Scope::Row {
+                columns
+            } else {
+                rows * columns
+            };
+            let sparsity = share(sparsity, units);
+            Pattern::Unstructured { sparsity, scope }.select(&costs(), width, stays);
+        }
+        Pattern::Block {
+            sparsity,
+            rows: height,
+            columns: across,
+        } => {
+            let sparsity = share(sparsity, rows / height * (columns / across));
+            let pattern = Pattern::Block {
+                sparsity,
+                rows: height,
+                columns: across,
+            };
+            pattern.select(&costs(), width, stays);
+        }
+    }
 }
 
 /// Removes the weights of one row from left to right and hands what each did to those on its right.
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
 fn eliminate(row: &mut [f32], stays: &mut [u8], errors: &mut [f32], inner: &[f32], pattern: Pattern) {
     let width = row.len();
     let mut costs = [0.0_f32; 64];

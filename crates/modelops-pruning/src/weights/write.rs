@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use half::{bf16, f16};
+use multiversion::multiversion;
 use ndarray::Array2;
 use safetensors::Dtype;
 use tempfile::NamedTempFile;
@@ -163,7 +164,11 @@ fn write_solved<T: Weight>(
         output.write(weights, &keep, sink)
     })?;
     report.relative_error = if all > 0.0 { lost / all } else { 0.0 };
-    report.output_error = gram.map(|gram| layer::output_error(&before, &rounded, gram));
+    report.output_error = if T::EMPTY_BITS == 0 {
+        Some(pruned.certificate().relative_error).filter(|error| !error.is_nan())
+    } else {
+        gram.map(|gram| layer::output_error(&before, &rounded, gram))
+    };
     report.certificate = Some(*pruned.certificate());
     Ok(())
 }
@@ -232,22 +237,46 @@ struct Part {
 
 /// Zeroes what goes and sums what was there, in eight lanes of fixed order.
 fn apply<T: Weight>(weights: &mut [T], keep: &[u8]) -> Part {
-    const LANES: usize = 8;
+    const STRETCH: usize = 512;
     let mut part = Part::default();
-    let (mut lost, mut all) = ([0.0_f64; LANES], [0.0_f64; LANES]);
-    for (weights, keep) in weights.chunks_mut(LANES).zip(keep.chunks(LANES)) {
-        for (lane, (weight, keep)) in weights.iter_mut().zip(keep).enumerate() {
-            let square = f64::from(weight.value()).powi(2);
-            all[lane] += square;
-            lost[lane] += if *keep == 0 { square } else { 0.0 };
-            part.zeros_before += u64::from(square == 0.0);
+    let mut values = [0.0_f32; STRETCH];
+    for (weights, keep) in weights.chunks_mut(STRETCH).zip(keep.chunks(STRETCH)) {
+        let values = &mut values[..weights.len()];
+        for ((value, weight), keep) in values.iter_mut().zip(weights).zip(keep) {
+            *value = weight.value();
             *weight = if *keep == 0 { T::ZERO } else { *weight };
-            part.zeros_after += u64::from((*keep == 0) | (square == 0.0));
+        }
+        let (sums, zeros) = tally(values, keep);
+        part.all += sums[0];
+        part.lost += sums[1];
+        part.zeros_before += u64::from(zeros[0]);
+        part.zeros_after += u64::from(zeros[1]);
+    }
+    part
+}
+
+/// Σ w² of all and of those that go; zeros before and after.
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn tally(values: &[f32], keep: &[u8]) -> ([f64; 2], [u32; 2]) {
+    const LANES: usize = 8;
+    let (mut all, mut lost) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+    let (mut before, mut after) = ([0_u32; LANES], [0_u32; LANES]);
+    for (values, keep) in values.chunks(LANES).zip(keep.chunks(LANES)) {
+        let lanes = all
+            .iter_mut()
+            .zip(&mut lost)
+            .zip(before.iter_mut().zip(&mut after));
+        for (((all, lost), (before, after)), (value, keep)) in lanes.zip(values.iter().zip(keep)) {
+            let square = f64::from(*value) * f64::from(*value);
+            let (goes, zero) = (*keep == 0, *value == 0.0);
+            *all += square;
+            *lost += if goes { square } else { 0.0 };
+            *before += u32::from(zero);
+            *after += u32::from(goes | zero);
         }
     }
-    part.lost = lost.iter().sum();
-    part.all = all.iter().sum();
-    part
+    let sum = |lanes: [f64; LANES]| lanes.iter().sum();
+    ([sum(all), sum(lost)], [before.iter().sum(), after.iter().sum()])
 }
 
 /// Where the parts of a pruned tensor go.

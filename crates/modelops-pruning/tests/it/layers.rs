@@ -259,4 +259,26 @@ proptest! {
             }
         }
     }
+
+    /// Blocks and transposable tiles hold under every solver too, to the weight.
+    #[test]
+    fn rectangles_hold_under_every_solver(seed in 1_u64..1 << 40, share in 0.1_f64..0.9) {
+        let (w, x) = (matrix(8, 24, seed), matrix(60, 24, seed ^ 0x4321));
+        let sparsity = Sparsity::try_new(share).unwrap();
+        let block = Pattern::Block { sparsity, rows: 2, columns: 4 };
+        let tiles = Pattern::TransposableNM { keep: 2, group: 4 };
+        for solver in SOLVERS {
+            for (pattern, expected) in [(block, sparsity.count(24) as usize * 8), (tiles, 96)] {
+                let pruner = LayerPruner::new(pattern).with_solver(solver).with_block(8).with_swaps(3);
+                let pruned = pruner.prune(w.view(), &gram(&x)).unwrap();
+                prop_assert_eq!(pruned.mask().pruned(), expected, "{:?} {:?}", solver, pattern);
+                for line in 0..8 {
+                    for tile in 0..6 {
+                        let kept = (0..4).filter(|j| pruned.mask().is_kept(line, tile * 4 + j)).count();
+                        prop_assert!(kept == 2 || pattern == block && kept % 4 == 0);
+                    }
+                }
+            }
+        }
+    }
 }

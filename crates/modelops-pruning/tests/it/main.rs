@@ -1,8 +1,11 @@
 //! Tests of the public interface, one binary.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod allocate;
+mod elimination;
 mod errors;
 mod formats;
 mod layers;
 mod properties;
 mod reference;
+mod structured;
