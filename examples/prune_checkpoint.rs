@@ -91,44 +91,22 @@ fn write_model(path: &Path) -> Result<(), Box<dyn Error>> {
             .flat_map(|w| w.to_bits().to_le_bytes()[2..].to_vec())
             .collect::<Vec<u8>>()
     };
-    let stored = [
-        (
-            "embed_tokens.weight",
-            Dtype::F32,
-            vec![1000, 64],
-            bytes(&weights(64_000, 1.0)),
-        ),
-        (
-            "layers.0.attention.weight",
-            Dtype::F32,
-            vec![64, 64],
-            bytes(&weights(4_096, 1.0)),
-        ),
-        (
-            "layers.0.mlp.weight",
-            Dtype::F32,
-            vec![256, 64],
-            bytes(&weights(16_384, 0.5)),
-        ),
-        (
-            "layers.1.attention.weight",
-            Dtype::BF16,
-            vec![64, 64],
-            halves(&weights(4_096, 1.0)),
-        ),
-        (
-            "layers.1.mlp.weight",
-            Dtype::BF16,
-            vec![256, 64],
-            halves(&weights(16_384, 0.5)),
-        ),
-        (
-            "layers.1.mlp.bias",
-            Dtype::F32,
-            vec![256],
-            bytes(&weights(256, 0.1)),
-        ),
-    ];
+    let mut stored = Vec::new();
+    for (name, shape, scale, half) in [
+        ("embed_tokens.weight", vec![1000, 64], 1.0, false),
+        ("layers.0.attention.weight", vec![64, 64], 1.0, false),
+        ("layers.0.mlp.weight", vec![256, 64], 0.5, false),
+        ("layers.1.attention.weight", vec![64, 64], 1.0, true),
+        ("layers.1.mlp.weight", vec![256, 64], 0.5, true),
+        ("layers.1.mlp.bias", vec![256], 0.1, false),
+    ] {
+        let weights = weights(shape.iter().product(), scale);
+        stored.push(if half {
+            (name, Dtype::BF16, shape, halves(&weights))
+        } else {
+            (name, Dtype::F32, shape, bytes(&weights))
+        });
+    }
     let views: Result<Vec<_>, _> = stored
         .iter()
         .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))

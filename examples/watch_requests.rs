@@ -1,11 +1,11 @@
-//! Watches a seeded stream of requests: metrics, a request log that is read back, two objectives.
+//! What happened in my service? Metrics of a seeded stream of requests, a log that is read back, two objectives.
 //!
 //! `cargo run --example watch_requests` prints the same bytes on every run.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use modelops::monitoring::{
-    HistogramOptions, Objective, RecordLog, RecordLogOptions, RecordReader, Registry, WhenFull, label_enum,
-    label_set,
+    HistogramOptions, LabelValue as _, Objective, RecordLog, RecordLogOptions, RecordReader, Registry,
+    WhenFull, label_enum, label_set,
 };
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -66,11 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             4..12 => Outcome::Denied,
             _ => Outcome::Ok,
         };
-        let error = match outcome {
-            Outcome::Ok => None,
-            Outcome::Denied => Some("denied"),
-            Outcome::Timeout => Some("timeout"),
-        };
+        let error = (outcome != Outcome::Ok).then(|| outcome.text());
         if outcome == Outcome::Timeout {
             taken += 1.0;
             bad += 1;
