@@ -239,7 +239,7 @@ fn labelled_counter(run: &mut Comparison, threads: usize) {
                     .iter()
                     .cycle()
                     .take(n)
-                    .for_each(|labels| ours.with(labels).inc());
+                    .for_each(|labels| ours.inc(labels));
             })
         })
         .peer("measured 0.0.25", || {

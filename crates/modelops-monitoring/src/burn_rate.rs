@@ -131,6 +131,20 @@ impl BurnRate {
         self
     }
 
+    /// The rules, pages first.
+    #[must_use]
+    pub fn rules(&self) -> &[BurnRule] {
+        &self.rules
+    }
+
+    pub(crate) fn budget(&self) -> f64 {
+        self.budget
+    }
+
+    pub(crate) fn least_events(&self) -> u64 {
+        self.least_events
+    }
+
     /// Takes in the counts since the start of the process, at a time on one monotonic clock.
     ///
     /// Counts that fell mean a restart: what was before is forgotten. A time before the last one is taken for the last.

@@ -33,8 +33,8 @@ pub struct Counter {
 /// What recording does not touch.
 #[derive(Debug)]
 struct Rest {
-    /// Given back with the last handle.
-    _slots: Slots,
+    /// Given back with the last handle to any counter that shares them.
+    _slots: Arc<Slots>,
     exemplar: Mutex<Option<Box<Exemplar>>>,
     /// Whether any counter of the family ever had one.
     exemplified: Arc<AtomicBool>,
@@ -42,15 +42,21 @@ struct Rest {
 
 impl Counter {
     pub(crate) fn create(exemplified: &Arc<AtomicBool>) -> Option<Self> {
-        let slots = Slots::reserve(1)?;
-        Some(Self {
-            slot: slots.first(),
+        Self::create_all(exemplified, 1)?.pop()
+    }
+
+    /// `count` counters whose cells lie side by side.
+    pub(crate) fn create_all(exemplified: &Arc<AtomicBool>, count: usize) -> Option<Vec<Self>> {
+        let slots = Arc::new(Slots::reserve(u32::try_from(count).ok()?)?);
+        let counter = |slot| Self {
+            slot,
             rest: Arc::new(Rest {
-                _slots: slots,
+                _slots: Arc::clone(&slots),
                 exemplar: Mutex::new(None),
                 exemplified: Arc::clone(exemplified),
             }),
-        })
+        };
+        Some((slots.first()..).take(count).map(counter).collect())
     }
 
     /// Adds one.

@@ -88,6 +88,21 @@ pub enum ValueError {
     },
 }
 
+/// Rules could not be generated.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// A metric's name is not `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+    #[error("metric name {name:?} must match [a-zA-Z_:][a-zA-Z0-9_:]*")]
+    Name {
+        /// The name as given.
+        name: String,
+    },
+    /// A histogram's events are good up to a threshold, and the objective has none: use one of latency.
+    #[error("the objective has no threshold to hold a histogram against")]
+    NoThreshold,
+}
+
 /// Two sketches do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]

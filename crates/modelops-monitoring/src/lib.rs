@@ -4,6 +4,9 @@
 mod burn_rate;
 mod collector;
 mod counter;
+mod dashboard;
+pub mod detect;
+pub mod drift;
 mod encode;
 mod endpoint;
 mod error;
@@ -26,21 +29,26 @@ pub mod openmetrics;
 mod process;
 mod record_log;
 mod record_reader;
+mod record_scan;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod redact;
 mod registry;
+mod rules;
 mod sample;
 mod series;
 #[cfg(feature = "tower")]
 mod service;
 mod sketch;
+mod templates;
 
 pub use burn_rate::{BurnAlert, BurnRate, BurnRule, Severity};
 pub use collector::{Collected, Collector};
 pub use counter::Counter;
 pub use endpoint::{Endpoint, EndpointOptions};
-pub use error::{InstallError, LogError, ReadError, RegisterError, ServeError, SketchError, ValueError};
+pub use error::{
+    InstallError, LogError, ReadError, RegisterError, RuleError, ServeError, SketchError, ValueError,
+};
 pub use exemplar::Exemplar;
 pub use exposition::{Exposition, Format};
 pub use family::{Family, Series};
@@ -60,7 +68,9 @@ pub use record_reader::{LogSummary, RecordReader};
 pub use recorder::{RegistryRecorder, install_recorder};
 pub use redact::{Redactor, Secrets};
 pub use registry::{Registry, RegistryOptions};
+pub use rules::Events;
 pub use series::{Cardinality, Metric};
 #[cfg(feature = "tower")]
 pub use service::MetricsService;
 pub use sketch::{Schema, Sketch};
+pub use templates::{Template, TemplateMiner, TemplateMinerOptions};

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::ReadError;
 use crate::record_log::file_number;
+use crate::record_scan::{Token, flat_object};
 use crate::sketch::{Schema, Sketch};
 
 /// Reads the files of a [`RecordLog`](crate::RecordLog) in order and sums up one numeric field.
@@ -144,21 +145,24 @@ impl RecordReader {
         Ok(summary)
     }
 
+    /// Whether the field `name` says anything that is asked for, `field` being the one summed up.
+    fn wants(&self, field: &str, name: &str) -> bool {
+        name == field
+            || name == "dropped"
+            || self.group.as_deref() == Some(name)
+            || self.filters.iter().any(|(filtered, _)| filtered == name)
+    }
+
     fn take(&self, field: &str, line: &[u8], summary: &mut LogSummary) {
-        let mut picked = Picked {
-            reader: self,
-            field,
-            value: None,
-            group: None,
-            dropped: None,
-            fields: 0,
-            passed: 0,
-        };
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let whole = json.deserialize_map(&mut picked).is_ok() && json.end().is_ok();
-        if !whole {
-            summary.malformed += 1;
-            return;
+        let mut picked = Picked::new(self, field);
+        if !picked.take_flat(line) {
+            picked = Picked::new(self, field);
+            let mut json = serde_json::Deserializer::from_slice(line);
+            let whole = json.deserialize_map(&mut picked).is_ok() && json.end().is_ok();
+            if !whole {
+                summary.malformed += 1;
+                return;
+            }
         }
         if let (Some(dropped), 1) = (picked.dropped, picked.fields) {
             summary.dropped += dropped;
@@ -197,6 +201,55 @@ struct Picked<'r, 'de> {
     passed: usize,
 }
 
+impl<'r, 'de> Picked<'r, 'de> {
+    fn new(reader: &'r RecordReader, field: &'r str) -> Self {
+        Self {
+            reader,
+            field,
+            value: None,
+            group: None,
+            dropped: None,
+            fields: 0,
+            passed: 0,
+        }
+    }
+
+    /// Reads a line of the common shape; whether it has that shape, and so was read.
+    fn take_flat(&mut self, line: &'de [u8]) -> bool {
+        let (reader, field) = (self.reader, self.field);
+        let wanted = |name: &str| reader.wants(field, name);
+        let mut odd = false;
+        let fields = flat_object(line, wanted, |name, token| match Scalar::of(token) {
+            Some(scalar) => self.take(name, scalar),
+            None => odd = true,
+        });
+        self.fields = fields.unwrap_or(0);
+        fields.is_some() && !odd
+    }
+
+    /// Takes one field that is wanted.
+    fn take(&mut self, key: &str, scalar: Scalar<'de>) {
+        if self.field == key {
+            self.value = scalar.number();
+        }
+        if key == "dropped" {
+            self.dropped = match scalar {
+                Scalar::Unsigned(n) => Some(n),
+                _ => None,
+            };
+        }
+        if !self.reader.filters.is_empty()
+            && let Some(text) = scalar.text()
+        {
+            let wanted = |(field, value): &&(String, String)| *field == *key && *value == *text;
+            self.passed += self.reader.filters.iter().filter(wanted).count();
+        }
+        if self.reader.group.as_deref() == Some(key) {
+            self.group = scalar.into_text();
+        }
+    }
+}
+
 impl<'de> Visitor<'de> for &mut Picked<'_, 'de> {
     type Value = ();
 
@@ -207,28 +260,11 @@ impl<'de> Visitor<'de> for &mut Picked<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Key(key)) = map.next_key()? {
             self.fields += 1;
-            let grouped = self.reader.group.as_deref() == Some(&*key);
-            let filtered = self.reader.filters.iter().any(|(field, _)| *field == *key);
-            if !(grouped || filtered || self.field == key || key == "dropped") {
+            if self.reader.wants(self.field, &key) {
+                let scalar: Scalar<'de> = map.next_value()?;
+                self.take(&key, scalar);
+            } else {
                 map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let scalar: Scalar<'de> = map.next_value()?;
-            if self.field == key {
-                self.value = scalar.number();
-            }
-            if key == "dropped" {
-                self.dropped = match scalar {
-                    Scalar::Unsigned(n) => Some(n),
-                    _ => None,
-                };
-            }
-            if filtered && let Some(text) = scalar.text() {
-                let wanted = |(field, value): &&(String, String)| *field == *key && *value == *text;
-                self.passed += self.reader.filters.iter().filter(wanted).count();
-            }
-            if grouped {
-                self.group = scalar.into_text();
             }
         }
         Ok(())
@@ -258,6 +294,21 @@ enum Scalar<'de> {
 }
 
 impl<'de> Scalar<'de> {
+    /// The value as the general parser would give it; `None` where it has to say.
+    fn of(token: Token<'de>) -> Option<Self> {
+        Some(match token {
+            Token::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Token::Bool(b) => Self::Bool(b),
+            Token::Null => Self::Other,
+            Token::Number(digits) if digits.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
+                Self::Float(digits.parse().ok().filter(|x: &f64| x.is_finite())?)
+            }
+            Token::Number("-0") => return None,
+            Token::Number(digits) if digits.starts_with('-') => Self::Signed(digits.parse().ok()?),
+            Token::Number(digits) => Self::Unsigned(digits.parse().ok()?),
+        })
+    }
+
     fn number(&self) -> Option<f64> {
         match self {
             Self::Unsigned(n) => Some(*n as f64),

@@ -338,6 +338,19 @@ impl Registry {
         Ok(Family::new(core))
     }
 
+    /// What all families are, the collectors' included.
+    pub(crate) fn descriptors(&self) -> Vec<Descriptor> {
+        let families = self.inner.families.read().unwrap_or_else(PoisonError::into_inner);
+        let collectors = self
+            .inner
+            .collectors
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let collected = collectors.iter().flat_map(|collecting| &collecting.admitted);
+        let own = families.values().map(|family| family.descriptor());
+        own.chain(collected).cloned().collect()
+    }
+
     /// The name with the namespace before it.
     pub(crate) fn full_name(&self, name: &str) -> String {
         match &*self.inner.namespace {

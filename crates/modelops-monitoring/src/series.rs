@@ -46,6 +46,10 @@ pub(crate) mod kind {
         type Shared: Send + Sync;
         /// A new series; `None` where storage is exhausted.
         fn create(shared: &Self::Shared) -> Option<Self>;
+        /// The series of all label sets of a dense family; those of counters have their cells side by side.
+        fn create_all(shared: &Self::Shared, count: usize) -> Option<Vec<Self>> {
+            (0..count).map(|_| Self::create(shared)).collect()
+        }
         /// The one cell of a counter; `None` for any other kind.
         fn slot(&self) -> Option<u32> {
             None
@@ -68,6 +72,10 @@ pub(crate) mod kind {
 
         fn create(exemplified: &Arc<AtomicBool>) -> Option<Self> {
             Self::create(exemplified)
+        }
+
+        fn create_all(exemplified: &Arc<AtomicBool>, count: usize) -> Option<Vec<Self>> {
+            Self::create_all(exemplified, count)
         }
 
         fn slot(&self) -> Option<u32> {
@@ -301,10 +309,9 @@ impl<M: Metric> Core<M> {
         limit: usize,
     ) -> Result<Self, RegisterError> {
         let count = L::COMBINATIONS.filter(|n| *n <= limit.max(1)).unwrap_or(0);
-        let mut dense = Vec::with_capacity(count);
+        let dense = M::create_all(&shared, count).ok_or(RegisterError::Storage)?;
         let mut bodies = Vec::with_capacity(count);
         for index in 0..count {
-            dense.push(M::create(&shared).ok_or(RegisterError::Storage)?);
             let mut texts = Vec::new();
             L::texts_at(index, &mut |text| texts.push(text));
             bodies.push((label_body(L::NAMES, texts.iter().copied()), texts.into()));

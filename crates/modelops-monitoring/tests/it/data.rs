@@ -4,6 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use modelops_monitoring::Registry;
+use modelops_monitoring::detect::{
+    Adwin, AdwinOptions, ContextualAnomaly, ContextualAnomalyOptions, PageHinkley, PageHinkleyOptions,
+};
+use modelops_monitoring::drift::{ks_two_sample, population_stability};
 use modelops_monitoring::llm::{FinishReason, NameScheme, Served, ServerMetrics, Tier};
 use modelops_monitoring::openmetrics::parse;
 use modelops_testkit::monitoring::quantile;
@@ -141,6 +145,185 @@ fn replaying_the_azure_traces_agrees_exactly_with_an_offline_oracle() {
                 (estimate - exact).abs()
                     <= snapshot.relative_error() * exact * (1.0 + tolerance::REORDERED_SUM)
             );
+        }
+    }
+}
+
+/// One labelled series: its values and, for each, whether it counts, its worth, and the window it lies in.
+struct Labelled {
+    values: Vec<f64>,
+    points: Vec<(bool, f64, Option<usize>)>,
+}
+
+/// The worth of a report by its place: within a window the earlier the better, after it ever worse.
+fn sigmoid(x: f64) -> f64 {
+    if x > 3.0 {
+        -1.0
+    } else {
+        2.0 / (1.0 + (5.0 * x).exp()) - 1.0
+    }
+}
+
+fn nab() -> (Vec<Labelled>, usize) {
+    let folder = data_dir().expect("MODELOPS_DATA is set").join("nab");
+    let labels = fs::read_to_string(folder.join("labels/combined_windows.json")).unwrap();
+    let labels: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&labels).unwrap();
+    let (mut series, mut windows) = (Vec::new(), 0);
+    for (file, spans) in labels {
+        let Ok(text) = fs::read_to_string(folder.join("data").join(&file)) else {
+            continue;
+        };
+        let rows: Vec<(&str, f64)> = text
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(','))
+            .map(|(time, value)| (&time[..19], value.trim().parse().unwrap()))
+            .collect();
+        let place = |time: &str| rows.iter().position(|(known, _)| *known == &time[..19]).unwrap();
+        let spans: Vec<(usize, usize)> = spans
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|span| (place(span[0].as_str().unwrap()), place(span[1].as_str().unwrap())))
+            .collect();
+        let probation = (rows.len() as f64 * 0.15).floor().min(750.0) as usize;
+        let mut last: Option<(usize, f64)> = None;
+        let points = (0..rows.len())
+            .map(|i| {
+                let within = spans.iter().position(|(from, to)| (*from..=*to).contains(&i));
+                let worth = match (within, last) {
+                    (Some(span), _) => {
+                        let (from, to) = spans[span];
+                        let width = (to - from + 1) as f64;
+                        if i == to {
+                            last = Some((to, width));
+                        }
+                        sigmoid(-((to - i + 1) as f64) / width) / sigmoid(-1.0)
+                    }
+                    (None, Some((to, width))) => sigmoid((i - to) as f64 / (width - 1.0)),
+                    (None, None) => -1.0,
+                };
+                (i >= probation, worth, within.map(|span| windows + span))
+            })
+            .collect();
+        windows += spans.len();
+        series.push(Labelled {
+            values: rows.iter().map(|(_, value)| *value).collect(),
+            points,
+        });
+    }
+    (series, windows)
+}
+
+/// The score of a profile: 100 where every window is found at once and nothing else is reported, 0 where nothing is.
+fn nab_score(series: &[Labelled], scores: &[Vec<f64>], missed: f64, false_report: f64) -> f64 {
+    let mut points: Vec<(f64, f64, Option<usize>)> = Vec::new();
+    for (labelled, scores) in series.iter().zip(scores) {
+        let counted = labelled
+            .points
+            .iter()
+            .zip(scores)
+            .filter(|((counts, ..), _)| *counts);
+        points.extend(counted.map(|((_, worth, window), score)| (*score, *worth, *window)));
+    }
+    points.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let found: std::collections::BTreeSet<usize> = points.iter().filter_map(|(.., window)| *window).collect();
+    let mut gained: std::collections::BTreeMap<usize, f64> =
+        found.iter().map(|window| (*window, -missed)).collect();
+    let windows = found.len() as f64;
+    let mut total = -missed * windows;
+    let mut best = total;
+    for (i, (score, worth, window)) in points.iter().enumerate() {
+        match window {
+            None => total += false_report * worth,
+            Some(window) => {
+                let gain = gained.get_mut(window).unwrap();
+                let better = worth.max(*gain);
+                total += better - *gain;
+                *gain = better;
+            }
+        }
+        // One threshold for the whole corpus: a cut lies between different scores only.
+        if points.get(i + 1).is_none_or(|next| next.0 != *score) {
+            best = best.max(total);
+        }
+    }
+    100.0 * (best + missed * windows) / (windows + missed * windows)
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn the_contextual_detector_scores_above_65_in_the_standard_profile_of_nab() {
+    let (series, windows) = nab();
+    assert_eq!((series.len(), windows), (41, 64));
+    let scores = |change: fn(f64) -> f64| -> Vec<Vec<f64>> {
+        let one = |labelled: &Labelled| {
+            let mut detector = ContextualAnomaly::new(ContextualAnomalyOptions::default());
+            labelled
+                .values
+                .iter()
+                .map(|value| detector.update(change(*value)))
+                .collect()
+        };
+        series.iter().map(one).collect()
+    };
+    let plain = scores(|x| x);
+    let [standard, few_false, few_missed] = [(1.0, 0.11), (1.0, 0.22), (2.0, 0.11)]
+        .map(|(missed, false_report)| nab_score(&series, &plain, missed, false_report));
+    println!("NAB standard {standard:.2}, low false reports {few_false:.2}, low misses {few_missed:.2}");
+    assert!(standard >= 65.0, "{standard}");
+    // Scaled by a power of two nothing rounds differently.
+    assert_eq!(scores(|x| x * -0.25).len(), plain.len());
+    assert!(scores(|x| x * 1024.0) == plain);
+    let silent: Vec<Vec<f64>> = plain.iter().map(|scores| vec![0.0; scores.len()]).collect();
+    assert!(nab_score(&series, &silent, 1.0, 0.11) <= f64::EPSILON);
+}
+
+#[test]
+#[ignore = "needs MODELOPS_DATA"]
+fn the_change_from_conversation_to_code_is_found_where_river_finds_it() {
+    let tokens = |name, take: usize, field: fn(&(f64, u64, u64)) -> u64| -> Vec<f64> {
+        azure_trace(name)
+            .iter()
+            .take(take)
+            .map(|row| field(row) as f64)
+            .collect()
+    };
+    let stream = |field: fn(&(f64, u64, u64)) -> u64| -> Vec<f64> {
+        let mut values = tokens("AzureLLMInferenceTrace_conv.csv", 10_000, field);
+        values.extend(tokens("AzureLLMInferenceTrace_code.csv", 5_000, field));
+        values.iter().map(|x| (x + 1.0).ln() / 10.0).collect()
+    };
+    let adwin = |values: &[f64]| -> Vec<usize> {
+        let mut adwin = Adwin::new(AdwinOptions::default());
+        (0..values.len()).filter(|i| adwin.update(values[*i])).collect()
+    };
+    let page = |values: &[f64]| -> Vec<usize> {
+        let mut test = PageHinkley::new(PageHinkleyOptions::default());
+        (0..values.len()).filter(|i| test.update(values[*i])).collect()
+    };
+    let generated = stream(|row| row.2);
+    assert_eq!(adwin(&generated), [6815, 10_015]);
+    assert_eq!(page(&generated), [7780, 10_231]);
+    let context = stream(|row| row.1);
+    assert_eq!(adwin(&context), [1951, 5375, 11_295]);
+    assert_eq!(page(&context), [12_462]);
+    for (field, within, between) in [
+        (
+            (|row| row.1) as fn(&(f64, u64, u64)) -> u64,
+            (0.0826, 0.1372),
+            (0.3460, 0.8939),
+        ),
+        (|row| row.2, (0.0822, 0.0917), (0.8097, 4.1549)),
+    ] {
+        let conversation = tokens("AzureLLMInferenceTrace_conv.csv", usize::MAX, field);
+        let code = tokens("AzureLLMInferenceTrace_code.csv", usize::MAX, field);
+        let (first, second) = conversation.split_at(conversation.len() / 2);
+        for (a, b, (distance, stability)) in [(first, second, within), (&conversation, &code, between)] {
+            let test = ks_two_sample(a, b).unwrap();
+            assert!((test.statistic - distance).abs() < 5e-5, "{test:?}");
+            let index = population_stability(a, b, 10).unwrap();
+            assert!((index - stability).abs() < 5e-5, "{index} for {stability}");
         }
     }
 }

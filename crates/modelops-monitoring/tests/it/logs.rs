@@ -316,3 +316,25 @@ fn a_new_file_begins_in_each_span_of_time_that_has_records() {
         assert_eq!(text, lines);
     }
 }
+
+proptest! {
+    /// Any line is judged, and summed up, as the general parser does: a blank put in makes it judge every line.
+    #[test]
+    fn the_quick_way_through_a_log_reads_what_the_general_parser_reads(
+        lines in proptest::collection::vec(prop_oneof![
+            "\\{\"(v|g|a)\":(-?[0-9]{1,25}(\\.[0-9]{1,3})?(e[+-]?[0-9]{1,3})?|true|null|\"[a-z]{0,3}\"),\"v\":[0-9]{1,3}(,\"g\":\"(x|y|\u{e9})\")?\\}",
+            "\\{\"v\":(-0|01|1\\.|\\.5|1e|-|tru|\"a|\"\\\\n\"|\\[1\\]|\\{\\}|[0-9])(,\"g\":\"x\")?[,}]?\\}?",
+            "\\{(\"dropped\":[0-9])?\\}",
+            "[{}\":,0-9a-z]{0,12}",
+        ], 0..30),
+    ) {
+        let summary = |lines: &[String]| {
+            let folder = tempfile::tempdir().unwrap();
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            fs::write(folder.path().join("records-000001.jsonl"), text).unwrap();
+            RecordReader::open(folder.path()).unwrap().filter("a", "true").group_by("g").summarize("v").unwrap()
+        };
+        let blank: Vec<String> = lines.iter().map(|line| format!(" {line}")).collect();
+        prop_assert_eq!(format!("{:?}", summary(&lines)), format!("{:?}", summary(&blank)));
+    }
+}

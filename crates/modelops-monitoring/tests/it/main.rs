@@ -3,6 +3,7 @@
 
 mod adoption;
 mod data;
+mod detectors;
 mod endpoint;
 mod errors;
 mod formats;
@@ -12,4 +13,5 @@ mod properties;
 mod protobuf;
 mod reference;
 mod requests;
+mod templates;
 mod threads;
