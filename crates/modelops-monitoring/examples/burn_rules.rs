@@ -85,7 +85,7 @@ const INCIDENTS: [Incident; 22] = [
     Incident {
         name: "spikes",
         minutes: 480,
-        traffic: |m| (100, if m % 37 == 0 { 60 } else { 0 }),
+        traffic: |m| (100, if m.is_multiple_of(37) { 60 } else { 0 }),
     },
     Incident {
         name: "flapping",
@@ -115,7 +115,7 @@ const INCIDENTS: [Incident; 22] = [
     Incident {
         name: "little traffic",
         minutes: 400,
-        traffic: |m| (u64::from(m % 5 == 0), u64::from(m % 45 == 0)),
+        traffic: |m| (u64::from(m.is_multiple_of(5)), u64::from(m.is_multiple_of(45))),
     },
     Incident {
         name: "night and day",
@@ -217,7 +217,7 @@ fn test(
             };
             let (long, short) = (alert.rule.long.as_secs() / 60, alert.rule.short.as_secs() / 60);
             let span = |minutes: u64| {
-                if minutes % 60 == 0 {
+                if minutes.is_multiple_of(60) {
                     format!("{}h", minutes / 60)
                 } else {
                     format!("{minutes}m")
