@@ -90,7 +90,7 @@ const INCIDENTS: [Incident; 22] = [
     Incident {
         name: "flapping",
         minutes: 360,
-        traffic: |m| (100, if m / 7 % 2 == 0 { 5 } else { 0 }),
+        traffic: |m| (100, if (m / 7).is_multiple_of(2) { 5 } else { 0 }),
     },
     Incident {
         name: "ramp",
