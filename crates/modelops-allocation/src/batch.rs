@@ -118,7 +118,7 @@ fn own_domains<'a, S: Score>(scheduler: &Scheduler<S>, request: &'a Request) -> 
     domains.into_iter().map(|domain| (key, domain)).collect()
 }
 
-/// Tries again what waits for company, until nothing more is placed: its company may have come later in the order.
+/// Tries again what waits for others, until nothing more is placed: its company may have come later in the order.
 pub(crate) fn retry_company<S: Score>(
     scheduler: &mut Scheduler<S>,
     order: &[usize],
@@ -128,7 +128,12 @@ pub(crate) fn retry_company<S: Score>(
 ) {
     let waits = |index: usize| {
         let mut constraints = requests[index].constraints().iter();
-        constraints.any(|constraint| matches!(constraint, Constraint::Together { .. }))
+        constraints.any(|constraint| match constraint {
+            Constraint::Together { .. } => true,
+            // Others may fill up the emptiest domain later.
+            Constraint::Spread { of, .. } => !of.labels().is_empty(),
+            _ => false,
+        })
     };
     loop {
         let before = bindings.len();

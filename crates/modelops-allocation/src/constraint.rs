@@ -39,6 +39,10 @@ impl Selector {
                 .all(|(key, value)| request.labels().get(key) == Some(value))
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The labels, in the order of their keys.
     #[must_use]
     pub fn labels(&self) -> &BTreeMap<String, String> {
@@ -61,16 +65,16 @@ impl fmt::Display for Selector {
 /// replica go there. [`HOSTNAME`] makes every node a domain. What is bound later by others is not held against a rule, save that
 /// [`Constraint::Apart`] works both ways: a replica also stays away from those that want to be apart from it.
 ///
-/// In a file: `node_label: {key: pool, value: gpu}`, `together: {with: {app: cache}, domain: zone}`,
+/// In a file: `node_label: {key: pool, values: [gpu]}`, `together: {with: {app: cache}, domain: zone}`,
 /// `apart: {from: {app: chat}, domain: kubernetes.io/hostname}`, `spread: {domain: zone, max_skew: 1}`.
 ///
 /// # Example
 /// ```
-/// use modelops_allocation::{score::FirstFit, Constraint, Fleet, Greedy, Node, Request, Resources, Workload};
+/// use modelops_allocation::{score::FirstFit, Constraint, Fleet, Greedy, Node, Request, Resources, Selector, Workload};
 /// let node = |name: &str, zone: &str| Node::new(name, Resources::new().with("cpu", 9)).with_label("zone", zone);
 /// let fleet = Fleet::try_new(vec![node("a", "1"), node("b", "1"), node("c", "2")])?;
 /// let spread = Request::new("chat").with_resource("cpu", 2).with_replicas(4)
-///     .with_constraint(Constraint::Spread { domain: "zone".into(), max_skew: 1 });
+///     .with_constraint(Constraint::Spread { of: Selector::default(), domain: "zone".into(), max_skew: 1 });
 /// let plan = Greedy::new(FirstFit).plan(&fleet, &Workload::try_new(vec![spread])?);
 /// let nodes: Vec<usize> = plan.bindings().iter().map(|binding| binding.node).collect();
 /// assert_eq!(nodes, [0, 2, 0, 2]);
@@ -80,12 +84,12 @@ impl fmt::Display for Selector {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Constraint {
-    /// The node has this label.
+    /// The node has this label with one of these values.
     NodeLabel {
         /// Its key.
         key: String,
-        /// Its value.
-        value: String,
+        /// The values that will do.
+        values: Vec<String>,
     },
     /// The domain holds a replica that is chosen. Where none is bound anywhere and the replica is chosen itself, every domain will do.
     Together {
@@ -101,8 +105,11 @@ pub enum Constraint {
         /// The label that makes domains.
         domain: String,
     },
-    /// The domain holds at most `max_skew` replicas of this request more than the emptiest domain that its node labels allow.
+    /// The domain holds at most `max_skew` chosen replicas more than the emptiest domain that the node labels of the request allow.
     Spread {
+        /// Whom to count; the default counts the replicas of this request.
+        #[serde(default, skip_serializing_if = "Selector::is_empty")]
+        of: Selector,
         /// The label that makes domains.
         domain: String,
         /// The largest difference; 0 is taken as 1.
@@ -126,10 +133,10 @@ impl Constraint {
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NodeLabel { key, value } => write!(f, "node label {key}={value}"),
+            Self::NodeLabel { key, values } => write!(f, "node label {key}={}", values.join("|")),
             Self::Together { with, domain } => write!(f, "together with {with} by {domain}"),
             Self::Apart { from, domain } => write!(f, "apart from {from} by {domain}"),
-            Self::Spread { domain, max_skew } => write!(f, "spread by {domain} within {max_skew}"),
+            Self::Spread { domain, max_skew, .. } => write!(f, "spread by {domain} within {max_skew}"),
         }
     }
 }

@@ -150,6 +150,14 @@ pub enum LedgerError {
         /// The ticket's number.
         ticket: u64,
     },
+    /// A migration places a request that is not among those given.
+    #[error("there is no pending request {request}: {requests} were given")]
+    UnknownRequest {
+        /// The position that the migration names.
+        request: usize,
+        /// How many were given.
+        requests: usize,
+    },
     /// The mark lies behind a state that has been rolled back already.
     #[error("mark {mark} is not in the journal of {length} operations")]
     UnknownMark {
@@ -158,6 +166,44 @@ pub enum LedgerError {
         /// The journal's length.
         length: usize,
     },
+}
+
+/// A cluster cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KubernetesError {
+    /// An amount is not a quantity, below 0, or too large.
+    #[error("{object}: `{text}` is no amount of {resource}")]
+    Quantity {
+        /// The node or pod.
+        object: String,
+        /// The resource or annotation.
+        resource: String,
+        /// What stands there.
+        text: String,
+    },
+    /// A pod runs on a node that is not listed.
+    #[error("pod {pod} runs on {node}, which is not among the nodes: list the nodes after the pods")]
+    UnknownNode {
+        /// The pod.
+        pod: String,
+        /// Its node.
+        node: String,
+    },
+    /// A node runs more than it has.
+    #[error("pod {pod} cannot be where it runs")]
+    Ledger {
+        /// The pod.
+        pod: String,
+        /// Why.
+        source: LedgerError,
+    },
+    /// The nodes make no fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The pods make no workload.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
 }
 
 /// An exact solver refuses its input.

@@ -5,10 +5,11 @@ use crate::bound;
 use crate::catalogue::Catalogue;
 use crate::fleet::Fleet;
 use crate::plan::{Binding, Plan, Rejected};
+use crate::resources::Milli;
 use crate::scheduler::Scheduler;
 use crate::score::Score;
 use crate::space::Space;
-use crate::workload::{Request, Workload};
+use crate::workload::{DeviceDemand, Request, Workload};
 
 /// Which of several equally good nodes is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub enum Order {
     Decreasing,
     /// The most value for that sum first.
     ByDensity,
+    /// The most value first; of equals the smallest.
+    ByValue,
+    /// The most whole devices first; the rest as given.
+    WholeFirst,
 }
 
 /// A greedy placement: a score, a rule for ties, an order.
@@ -233,13 +238,23 @@ pub(crate) fn place_first<S: Score>(
 fn order(order: Order, space: &Space, requests: &[Request]) -> Vec<usize> {
     let mut indices: Vec<usize> = (0..requests.len()).collect();
     let size: Vec<u64> = match order {
-        Order::AsGiven => Vec::new(),
+        Order::AsGiven | Order::WholeFirst => Vec::new(),
         _ => sizes(space, requests),
+    };
+    let whole = |i: usize| {
+        let devices = requests[i].devices();
+        let devices = devices.filter(|devices| devices.milli() == Milli::WHOLE);
+        devices.map_or(0, DeviceDemand::count)
     };
     indices.sort_by(|a, b| {
         let by_priority = requests[*b].priority().cmp(&requests[*a].priority());
         by_priority.then_with(|| match order {
             Order::AsGiven => std::cmp::Ordering::Equal,
+            Order::ByValue => {
+                let by_value = requests[*b].value().cmp(&requests[*a].value());
+                by_value.then(size[*a].cmp(&size[*b]))
+            }
+            Order::WholeFirst => whole(*b).cmp(&whole(*a)),
             Order::Decreasing => size[*b].cmp(&size[*a]),
             Order::ByDensity => {
                 let density =

@@ -164,6 +164,21 @@ impl Ledger {
         Ok(self.bind_unchecked(party, node as u32, mask))
     }
 
+    /// The devices of `node` that [`Ledger::bind`] could take for one replica, the tightest; none where it does not fit.
+    #[must_use]
+    pub fn tightest(&self, request: &Request, node: usize) -> Vec<usize> {
+        let demand = self.space.demand(request);
+        if node >= self.state_of.len() || demand.count == 0 {
+            return Vec::new();
+        }
+        let row = self.row(node);
+        let fitting = fit::fitting(&self.space, row, &demand);
+        if fitting.count_ones() < demand.count {
+            return Vec::new();
+        }
+        devices_of(fit::tightest(&self.space, row, fitting, demand.count))
+    }
+
     /// Gives back what the ticket holds.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ pub(crate) struct Parties {
     idle: Vec<u32>,
     /// Those that want to be apart from somebody and hold something.
     guards: BTreeSet<u32>,
+    /// Those that want to be together with somebody and hold something.
+    companions: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,8 +85,14 @@ impl Parties {
             Ok(i) => party.nodes[i].1 += 1,
             Err(i) => party.nodes.insert(i, (node, 1)),
         }
-        if party.bound == 1 && guards(&party.request) {
-            self.guards.insert(id);
+        if party.bound == 1 {
+            for constraint in party.request.constraints() {
+                match constraint {
+                    Constraint::Apart { .. } => self.guards.insert(id),
+                    Constraint::Together { .. } => self.companions.insert(id),
+                    _ => false,
+                };
+            }
         }
     }
 
@@ -99,6 +107,7 @@ impl Parties {
         }
         if party.bound == 0 {
             self.guards.remove(&id);
+            self.companions.remove(&id);
         }
     }
 
@@ -139,12 +148,14 @@ impl Parties {
             .map(|id| (&self.at(*id).request, &self.at(*id).nodes[..]))
     }
 
-    pub(crate) fn any_guard(&self) -> bool {
-        !self.guards.is_empty()
+    /// Whether anybody wants to be together with somebody.
+    pub(crate) fn any_companion(&self) -> bool {
+        !self.companions.is_empty()
     }
-}
 
-fn guards(request: &Request) -> bool {
-    let mut constraints = request.constraints().iter();
-    constraints.any(|constraint| matches!(constraint, Constraint::Apart { .. }))
+    /// Those whose constraints speak of others.
+    pub(crate) fn ruling(&self) -> impl Iterator<Item = &Request> {
+        let ids = self.guards.iter().chain(&self.companions);
+        ids.map(|id| &self.at(*id).request)
+    }
 }

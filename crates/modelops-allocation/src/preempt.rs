@@ -85,7 +85,7 @@ impl<S: Score> Scheduler<S> {
             demand,
             request,
             missed,
-            ruled: !topology::unruled(self.ledger(), request) || topology::any_company(self.ledger()),
+            ruled: !topology::unruled(self.ledger(), request) || self.ledger().parties().any_companion(),
             best: None,
             exact: true,
         };

@@ -161,7 +161,8 @@ impl<S: Score> Scheduler<S> {
         &self.ledger
     }
 
-    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+    /// The state of the fleet, to mirror what happens elsewhere: what is bound or released here is seen by the next decision.
+    pub fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
 

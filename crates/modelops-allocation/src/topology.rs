@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::constraint::{Constraint, HOSTNAME};
+use crate::constraint::{Constraint, HOSTNAME, Selector};
 use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::reject::Blocker;
@@ -55,14 +55,12 @@ impl Topology {
         self.labels.get(key).map_or(NONE, |label| label.of[node as usize])
     }
 
-    fn has(&self, key: &str, value: &str, node: u32) -> bool {
+    fn has(&self, key: &str, values: &[String], node: u32) -> bool {
         let Some(label) = self.labels.get(key) else {
             return false;
         };
-        label
-            .values
-            .get(value)
-            .is_some_and(|at| label.of[node as usize] == *at)
+        let at = label.of[node as usize];
+        at != NONE && values.iter().any(|value| label.values.get(value) == Some(&at))
     }
 }
 
@@ -102,7 +100,7 @@ pub(crate) fn verdicts(ledger: &Ledger, request: &Request) -> Vec<Verdict> {
     };
     let labelled = |node: u32| {
         request.constraints().iter().all(|constraint| match constraint {
-            Constraint::NodeLabel { key, value } => topology.has(key, value, node),
+            Constraint::NodeLabel { key, values } => topology.has(key, values, node),
             _ => true,
         })
     };
@@ -115,7 +113,7 @@ pub(crate) fn verdicts(ledger: &Ledger, request: &Request) -> Vec<Verdict> {
     for constraint in request.constraints() {
         let blocker = Blocker::Constraint(constraint.clone());
         match constraint {
-            Constraint::NodeLabel { key, value } => judge(blocker, &|node| topology.has(key, value, node)),
+            Constraint::NodeLabel { key, values } => judge(blocker, &|node| topology.has(key, values, node)),
             Constraint::Together { with, domain } => {
                 let there = counts(ledger, domain, |other| with.matches(other));
                 let alone = there.is_empty() && with.matches(request);
@@ -131,19 +129,28 @@ pub(crate) fn verdicts(ledger: &Ledger, request: &Request) -> Vec<Verdict> {
                     domain != NONE && !there.contains_key(&domain)
                 });
             }
-            Constraint::Spread { domain, max_skew } => {
-                let there = counts(ledger, domain, |other| other.name() == request.name());
-                let of = |node| topology.domain(domain, node);
+            Constraint::Spread { of, domain, max_skew } => {
+                let own = *of == Selector::default();
+                let counted = |other: &Request| {
+                    if own {
+                        other.name() == request.name()
+                    } else {
+                        of.matches(other)
+                    }
+                };
+                let itself = u32::from(counted(request));
+                let there = counts(ledger, domain, counted);
+                let at = |node| topology.domain(domain, node);
                 let count = |domain| there.get(&domain).copied().unwrap_or(0);
-                let domains = (0..nodes).filter(|node| labelled(*node)).map(of);
+                let domains = (0..nodes).filter(|node| labelled(*node)).map(at);
                 let least = domains
                     .filter(|domain| *domain != NONE)
                     .map(count)
                     .min()
                     .unwrap_or(0);
                 judge(blocker, &|node| {
-                    let domain = of(node);
-                    domain != NONE && count(domain) < least.saturating_add((*max_skew).max(1))
+                    let domain = at(node);
+                    domain != NONE && count(domain) + itself <= least.saturating_add((*max_skew).max(1))
                 });
             }
         }
@@ -175,7 +182,15 @@ pub(crate) fn verdicts(ledger: &Ledger, request: &Request) -> Vec<Verdict> {
 
 /// Whether no rule can speak about `request` now.
 pub(crate) fn unruled(ledger: &Ledger, request: &Request) -> bool {
-    request.max_per_node().is_none() && request.constraints().is_empty() && !ledger.parties().any_guard()
+    let kept_apart = |(guard, _): (&Request, &[(u32, u32)])| {
+        guard.constraints().iter().any(|constraint| match constraint {
+            Constraint::Apart { from, .. } => from.matches(request),
+            _ => false,
+        })
+    };
+    request.max_per_node().is_none()
+        && request.constraints().is_empty()
+        && !ledger.parties().guards().any(kept_apart)
 }
 
 /// How often somebody who wants to be together with somebody is not, over requests and nodes.
@@ -193,12 +208,4 @@ pub(crate) fn company_missed(ledger: &Ledger) -> usize {
         request.constraints().iter().map(of).sum()
     };
     ledger.parties().bound().map(missed).sum()
-}
-
-/// Whether anybody who holds something wants to be together with somebody.
-pub(crate) fn any_company(ledger: &Ledger) -> bool {
-    ledger.parties().bound().any(|(request, _)| {
-        let mut constraints = request.constraints().iter();
-        constraints.any(|constraint| matches!(constraint, Constraint::Together { .. }))
-    })
 }

@@ -22,6 +22,25 @@ fn domain<'a>(fleet: &'a Fleet, key: &str, node: usize) -> Option<&'a str> {
     node.labels().get(key).map(String::as_str)
 }
 
+/// How many chosen replicas the domain of this value holds.
+fn counted(
+    fleet: &Fleet,
+    others: &[Placed<'_>],
+    request: &Request,
+    of: &Selector,
+    key: &str,
+    value: Option<&str>,
+) -> u32 {
+    let chosen = others.iter().filter(|(other, _)| {
+        if of == &Selector::default() {
+            other.name() == request.name()
+        } else {
+            of.matches(other)
+        }
+    });
+    chosen.filter(|(_, at)| domain(fleet, key, *at) == value).count() as u32
+}
+
 /// Whether one more replica may go to `node`, with `others` there already.
 fn may_go(fleet: &Fleet, others: &[Placed<'_>], request: &Request, node: usize) -> bool {
     let matching = |selector: &Selector, key: &str| -> BTreeSet<Option<&str>> {
@@ -34,7 +53,10 @@ fn may_go(fleet: &Fleet, others: &[Placed<'_>], request: &Request, node: usize) 
     };
     let labelled = |node: usize| {
         request.constraints().iter().all(|constraint| match constraint {
-            Constraint::NodeLabel { key, value } => fleet.nodes()[node].labels().get(key) == Some(value),
+            Constraint::NodeLabel { key, values } => fleet.nodes()[node]
+                .labels()
+                .get(key)
+                .is_some_and(|value| values.contains(value)),
             _ => true,
         })
     };
@@ -50,6 +72,7 @@ fn may_go(fleet: &Fleet, others: &[Placed<'_>], request: &Request, node: usize) 
             at.is_some() && !matching(from, key).contains(&at)
         }
         Constraint::Spread {
+            of,
             domain: key,
             max_skew,
         } => {
@@ -57,13 +80,11 @@ fn may_go(fleet: &Fleet, others: &[Placed<'_>], request: &Request, node: usize) 
                 .filter(|n| labelled(*n))
                 .filter_map(|n| domain(fleet, key, n))
                 .collect();
-            let least = values
-                .iter()
-                .map(|value| own(key, Some(value)))
-                .min()
-                .unwrap_or(0);
+            let count = |value: Option<&str>| counted(fleet, others, request, of, key, value);
+            let least = values.iter().map(|value| count(Some(value))).min().unwrap_or(0);
+            let itself = u32::from(of == &Selector::default() || of.matches(request));
             let at = domain(fleet, key, node);
-            at.is_some() && own(key, at) + 1 - least.min(own(key, at)) <= (*max_skew).max(1) as usize
+            at.is_some() && count(at) + itself <= least + (*max_skew).max(1)
         }
         other => panic!("no rule here for {other}"),
     });
@@ -109,7 +130,7 @@ fn constraint() -> impl Strategy<Value = Constraint> {
         match kind {
             0 => Constraint::NodeLabel {
                 key: "pool".into(),
-                value: "fast".into(),
+                values: vec!["fast".into()],
             },
             1 => Constraint::Together {
                 with: selector,
@@ -120,6 +141,7 @@ fn constraint() -> impl Strategy<Value = Constraint> {
                 domain,
             },
             _ => Constraint::Spread {
+                of: if skew == 1 { selector } else { Selector::default() },
                 domain,
                 max_skew: skew,
             },
@@ -307,20 +329,21 @@ fn passes(fleet: &Fleet, placed: &[Placed<'_>], request: &Request, blocker: &Blo
 fn spread_alone(fleet: &Fleet, placed: &[Placed<'_>], request: &Request, node: usize) -> bool {
     request.constraints().iter().all(|constraint| {
         let Constraint::Spread {
+            of,
             domain: key,
             max_skew,
         } = constraint
         else {
             return true;
         };
-        let own = |value: &str| {
-            let same = placed.iter().filter(|(other, _)| other.name() == request.name());
-            same.filter(|(_, at)| domain(fleet, key, *at) == Some(value))
-                .count() as u32
-        };
+        let own = |value: &str| counted(fleet, placed, request, of, key, Some(value));
+        let itself = u32::from(of == &Selector::default() || of.matches(request));
         let wanted = |n: usize| {
             request.constraints().iter().all(|c| match c {
-                Constraint::NodeLabel { key, value } => fleet.nodes()[n].labels().get(key) == Some(value),
+                Constraint::NodeLabel { key, values } => fleet.nodes()[n]
+                    .labels()
+                    .get(key)
+                    .is_some_and(|value| values.contains(value)),
                 _ => true,
             })
         };
@@ -328,7 +351,7 @@ fn spread_alone(fleet: &Fleet, placed: &[Placed<'_>], request: &Request, node: u
             .filter(|n| wanted(*n))
             .filter_map(|n| domain(fleet, key, n));
         let least = values.map(own).min().unwrap_or(0);
-        domain(fleet, key, node).is_some_and(|at| own(at) < least + (*max_skew).max(1))
+        domain(fleet, key, node).is_some_and(|at| own(at) + itself <= least + (*max_skew).max(1))
     })
 }
 
@@ -433,7 +456,7 @@ fn company_may_come_later() {
 #[test]
 fn rules_are_read() {
     let text = r#"{"requests": [{"name": "chat", "labels": {"app": "chat"}, "move_cost": 7, "constraints": [
-        {"node_label": {"key": "pool", "value": "gpu"}},
+        {"node_label": {"key": "pool", "values": ["gpu"]}},
         {"apart": {"from": {"app": "chat"}, "domain": "kubernetes.io/hostname"}},
         {"spread": {"domain": "zone", "max_skew": 2}}]}]}"#;
     let work: Workload = serde_json::from_str(text).unwrap();
@@ -448,7 +471,7 @@ fn rules_are_read() {
     let many = vec![
         Constraint::NodeLabel {
             key: "k".into(),
-            value: "v".into()
+            values: vec!["v".into()]
         };
         61
     ];
