@@ -156,9 +156,12 @@ fn what_is_wrong_with_a_cluster_is_said() {
 fn odd_plan() -> (Fleet, Workload, Plan) {
     let l4 = Device::new("L4", Resources::new().with("vram_mib", 23_034));
     let node = |name: &str| {
-        Node::new(name, Resources::new().with("cpu_milli", 8_000))
-            .with_devices(2, &l4)
-            .with_label("zone", "z")
+        Node::new(
+            name,
+            Resources::new().with("cpu_milli", 8_000).with("memory_mib", 256),
+        )
+        .with_devices(2, &l4)
+        .with_label("zone", "z")
     };
     let fleet = Fleet::try_new(vec![node("gpu_0.Example"), node("b\"<&>\n")]).unwrap();
     let own = Selector::new([("app", "llama")]);
