@@ -115,7 +115,7 @@ pub enum SpecError {
 pub struct EngineError(Box<str>);
 
 impl EngineError {
-    #[cfg(feature = "frame")]
+    #[cfg(any(feature = "frame", feature = "distributed"))]
     pub(crate) fn new(error: &dyn fmt::Display) -> Self {
         Self(error.to_string().into())
     }

@@ -144,6 +144,11 @@ impl Reasons {
     pub(crate) fn reason(&self, index: u16) -> &(Reason, Disposition) {
         &self.0[usize::from(index)]
     }
+
+    #[cfg(feature = "distributed")]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 const NONE: u16 = 0;

@@ -2,6 +2,8 @@
 
 pub mod constraint;
 mod dataset;
+#[cfg(feature = "distributed")]
+pub mod distributed;
 mod engine;
 mod error;
 mod impute;
@@ -25,6 +27,8 @@ mod profile;
 mod resample;
 mod scale;
 mod spec;
+#[cfg(feature = "distributed")]
+mod sql;
 mod table;
 pub mod text;
 

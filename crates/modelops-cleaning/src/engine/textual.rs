@@ -294,6 +294,19 @@ impl<'p> Judge<'p> {
         self.cells.fingerprint()
     }
 
+    /// Makes known the intervals of the aggregate at `node`.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn set_intervals(&mut self, node: usize, intervals: Vec<(f64, f64)>) {
+        self.learned[node] = Some(Learned::Intervals(intervals));
+    }
+
+    /// The number in a cell of a sound record.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn number(&mut self, record: &Record<'_>, column: usize) -> Result<Option<f64>, RunError> {
+        let cell = record.cell(self.plan, column, &mut self.scratch);
+        number(self.plan, column, cell)
+    }
+
     fn teach(&mut self, record: &Record<'_>, op: &RelOp, learner: &mut Learner) -> Result<(), RunError> {
         match op {
             RelOp::Aggregate { columns, .. } => {

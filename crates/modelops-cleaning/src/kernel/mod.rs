@@ -1,6 +1,7 @@
 //! Loops over slices: no allocation per record, no polars.
 
 pub(crate) mod csv;
+pub(crate) mod exact;
 pub(crate) mod fingerprint;
 pub(crate) mod infer;
 pub(crate) mod nan_distance;

@@ -70,6 +70,14 @@ fn refuse(text: &mut String, plan: &Plan, reason: u16) {
     let _ = writeln!(text, ", else {action}: {}", reason.cause);
 }
 
+/// One operator in the words of [`explain`].
+#[cfg(feature = "distributed")]
+pub(crate) fn describe(plan: &Plan, node: usize) -> String {
+    let mut text = String::new();
+    explain_node(&mut text, plan, &plan.nodes[node]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
     let name = |at: usize| format!("{:?}", plan.columns[at]);
     let names = |columns: &[usize]| columns.iter().map(|&at| name(at)).collect::<Vec<_>>().join(", ");

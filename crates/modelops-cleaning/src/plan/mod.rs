@@ -31,6 +31,8 @@ use crate::ledger::Reasons;
 use crate::spec::{ColumnType, Equality, Keep, OutlierMethod};
 
 pub(crate) use check::check;
+#[cfg(feature = "distributed")]
+pub(crate) use explain::describe;
 pub(crate) use explain::explain;
 
 /// A specification bound to the columns of an input: names are positions, rules are compiled, reasons are numbered.

@@ -36,6 +36,8 @@ mod links;
 mod search;
 pub(super) mod shingle;
 mod signature;
+#[cfg(feature = "distributed")]
+mod sketch;
 
 pub use banding::Banding;
 pub use cluster::{Clusters, Linkage};
@@ -45,3 +47,5 @@ pub use index::NearIndex;
 pub use links::Link;
 pub use search::NearDuplicates;
 pub use shingle::Shingle;
+#[cfg(feature = "distributed")]
+pub(crate) use sketch::Sketcher;
