@@ -246,6 +246,30 @@ pub enum SolveError {
     },
 }
 
+/// A pool cannot be shared among these tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FairnessError {
+    /// Two tenants have the same name.
+    #[error("two tenants are called `{name}`: use `with_weight` for one that counts twice")]
+    DuplicateTenant {
+        /// The name that occurs twice.
+        name: String,
+    },
+    /// A tenant has weight 0.
+    #[error("tenant `{name}` has weight 0: give it a positive weight or leave it out")]
+    ZeroWeight {
+        /// The tenant.
+        name: String,
+    },
+    /// A task of a tenant needs nothing, so that no number of tasks is too many.
+    #[error("a task of tenant `{name}` needs nothing: name at least one amount above 0")]
+    NoDemand {
+        /// The tenant.
+        name: String,
+    },
+}
+
 /// A trace cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -9,7 +9,9 @@ mod descent;
 mod divide;
 mod error;
 mod explain;
+mod fairness;
 mod fleet;
+mod fraction;
 mod greedy;
 mod kernel;
 mod knapsack;
@@ -43,10 +45,13 @@ pub use certificate::Certificate;
 pub use constraint::{Constraint, HOSTNAME, Selector};
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{
-    FleetError, KubernetesError, LedgerError, ResourceError, SolveError, TraceError, WorkloadError,
+    FairnessError, FleetError, KubernetesError, LedgerError, ResourceError, SolveError, TraceError,
+    WorkloadError,
 };
 pub use explain::{Change, DeviceChange, Explanation};
+pub use fairness::{Share, Stop, Tenant, dominant_resource_fairness};
 pub use fleet::{Device, Fleet, Node};
+pub use fraction::Fraction;
 pub use greedy::{Greedy, Order, TieBreak};
 pub use knapsack::{BoundedSelection, Copies, Selection, bounded_knapsack, knapsack};
 pub use ledger::{Ledger, Mark, Ticket};

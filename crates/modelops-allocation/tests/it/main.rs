@@ -4,6 +4,7 @@
 mod check;
 mod data;
 mod errors;
+mod fairness;
 mod faults;
 mod ledger;
 mod outside;
