@@ -4,19 +4,25 @@
 //! | --- | --- | --- |
 //! | classes | measurements | [`FClassif`], or [`MutualInfo`] where the relation need not be a shift of the mean |
 //! | classes | counts or one-hot | [`Chi2`] |
-//! | a number | measurements | [`FRegression`] for linear, [`MutualInfo`] for any relation |
+//! | a number | measurements | [`FRegression`] or [`Pearson`] for linear, [`Spearman`] for rising or falling, [`MutualInfo`] for any relation |
 //! | none | measurements | [`Variance`] |
 //!
 //! Features that only matter together, or not beside others, take a model: [`Rfe`] and [`RfeCv`] eliminate by the coefficients
-//! of a linear regression.
+//! of a linear regression, and [`SelectFromModel`] keeps what a model of yours finds important. Where features repeat each other,
+//! [`Mrmr`] picks the most relevant for their redundancy, and [`Fcbf`] keeps those that no better one makes superfluous.
 //!
 //! [`Samples`] takes the indices of the training rows, so that a selection inside cross-validation cannot see the
 //! held-out ones; [`Select`] turns scores into a [`Selection`], which transforms any table with the same columns.
 //! Significance is kept as the *logarithm* of p, which neither underflows nor ties at zero.
 
 mod chi2;
+mod correlation;
 mod f_test;
+mod fcbf;
+mod from_model;
+mod mrmr;
 mod mutual_info;
+mod picks;
 mod rfe;
 mod samples;
 mod score;
@@ -24,8 +30,13 @@ mod select;
 mod variance;
 
 pub use chi2::Chi2;
+pub use correlation::{Pearson, Spearman};
 pub use f_test::{FClassif, FRegression};
+pub use fcbf::Fcbf;
+pub use from_model::{Importance, LinearCoefficients, SelectFromModel};
+pub use mrmr::{Mrmr, Tradeoff};
 pub use mutual_info::MutualInfo;
+pub use picks::Picks;
 pub use rfe::{CrossValidated, Elimination, Rfe, RfeCv};
 pub use samples::{Samples, Target};
 pub use score::{ScoreFunction, Scores};

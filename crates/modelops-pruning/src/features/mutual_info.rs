@@ -88,7 +88,8 @@ impl ScoreFunction for MutualInfo {
             let column: Vec<f64> = samples.x().column(feature).to_vec();
             let discrete = self.discrete.as_ref().is_some_and(|mask| mask[feature]);
             let side = if discrete {
-                codes(&column)
+                let (codes, count) = codes(&column);
+                Side::Discrete(codes, count)
             } else {
                 Side::Continuous(column)
             };
@@ -103,13 +104,13 @@ enum Side {
     Continuous(Vec<f64>),
 }
 
-/// Numbers the distinct values of a column in ascending order.
-fn codes(column: &[f64]) -> Side {
+/// Numbers the distinct values of a column in ascending order; how many there are.
+pub(super) fn codes(column: &[f64]) -> (Vec<u32>, usize) {
     let mut distinct: Vec<f64> = column.iter().map(|x| x + 0.0).collect();
     distinct.sort_unstable_by(f64::total_cmp);
     distinct.dedup();
     let code = |x: &f64| distinct.partition_point(|other| other < x) as u32;
-    Side::Discrete(column.iter().map(code).collect(), distinct.len())
+    (column.iter().map(code).collect(), distinct.len())
 }
 
 fn information(feature: &Side, target: &Side, neighbours: usize) -> f64 {
@@ -125,7 +126,7 @@ fn information(feature: &Side, target: &Side, neighbours: usize) -> f64 {
             _ => 0.0,
         },
     };
-    let bound = entropy(feature).min(entropy(target));
+    let bound = most(feature).min(most(target));
     estimate.clamp(0.0, bound)
 }
 
@@ -136,12 +137,17 @@ fn scaled(values: &[f64]) -> Option<Vec<f64>> {
     (deviation > 0.0).then(|| centred.iter().map(|x| x / deviation).collect())
 }
 
-/// Entropy of a discrete side in nats; no bound for a continuous one.
-fn entropy(side: &Side) -> f64 {
-    let Side::Discrete(codes, count) = side else {
-        return f64::INFINITY;
-    };
-    let mut counts = vec![0.0; *count];
+/// The most that a side can tell, in nats: its entropy; no bound for a continuous one.
+fn most(side: &Side) -> f64 {
+    match side {
+        Side::Discrete(codes, count) => entropy(codes, *count),
+        Side::Continuous(_) => f64::INFINITY,
+    }
+}
+
+/// Entropy of codes in nats.
+pub(super) fn entropy(codes: &[u32], count: usize) -> f64 {
+    let mut counts = vec![0.0; count];
     codes.iter().for_each(|code| counts[*code as usize] += 1.0);
     let n = codes.len() as f64;
     -counts

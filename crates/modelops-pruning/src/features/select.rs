@@ -77,7 +77,7 @@ impl Select {
     /// # Errors
     /// As [`Select::fit`], less those of the score.
     pub fn select(&self, scores: Scores) -> Result<Selection, FeatureError> {
-        let mut selected = match *self {
+        let selected = match *self {
             Self::KBest(count) => best(&scores, count),
             Self::Percentile(percent) => {
                 let percent = checked(percent, 100.0, "percentile")?;
@@ -99,8 +99,7 @@ impl Select {
                 below(ln_p, (checked(level, 1.0, "level")? / ln_p.len() as f64).ln())
             }
         };
-        selected.sort_unstable();
-        Ok(Selection { selected, scores })
+        Ok(Selection::new(selected, scores))
     }
 }
 
@@ -112,6 +111,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    pub(super) fn new(mut selected: Vec<usize>, scores: Scores) -> Self {
+        selected.sort_unstable();
+        Self { selected, scores }
+    }
+
     /// Columns that are kept, ascending.
     #[must_use]
     pub fn selected(&self) -> &[usize] {

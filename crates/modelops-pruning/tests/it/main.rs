@@ -4,6 +4,7 @@
 mod allocate;
 mod elimination;
 mod errors;
+mod filters;
 mod formats;
 mod layers;
 mod properties;
