@@ -34,14 +34,14 @@ pub enum Tradeoff {
 /// **Numerics.** On a tie the lower index. A feature without a relevance (NaN) is never picked, so that fewer may be.
 ///
 /// # Example
-/// The second column is the first again, so the third, less relevant, is picked after it.
+/// The second column is the first again: the third tells half as much of the target, and nothing of the first.
 /// ```
-/// use modelops_pruning::features::{FClassif, Mrmr, Samples, Target};
+/// use modelops_pruning::features::{Mrmr, Pearson, Samples, Target};
 /// use ndarray::array;
 ///
-/// let x = array![[0.0, 0.0, 2.0], [1.0, 1.0, 0.0], [9.0, 9.0, 3.0], [8.0, 8.0, 1.0]];
-/// let samples = Samples::all(x.view(), Target::Classes(&[0, 0, 1, 1]))?;
-/// assert_eq!(Mrmr::new(2).fit(&FClassif, &samples)?.order(), [0, 2]);
+/// let x = array![[1.0, 1.0, 1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0], [-1.0, -1.0, -1.0]];
+/// let samples = Samples::all(x.view(), Target::Values(&[3.0, 1.0, -1.0, -3.0]))?; // 2 x₀ + x₂
+/// assert_eq!(Mrmr::new(2).fit(&Pearson, &samples)?.order(), [0, 2]);
 /// # Ok::<(), modelops_pruning::FeatureError>(())
 /// ```
 ///
