@@ -6,9 +6,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 venv=target/sail
-if ! "$venv/bin/python" -c 'import pysail' 2>/dev/null; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check -r examples/distributed/requirements.txt >&2
+pinned=$(sed -n 's/^pysail==//p' examples/distributed/requirements.txt)
+installed() { "$venv/bin/python" -c 'from importlib.metadata import version; print(version("pysail"))' 2>/dev/null; }
+if [ "$(installed)" != "$pinned" ]; then
+    python3 -m venv "$venv" >&2
+    "$venv/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 30 -r examples/distributed/requirements.txt >&2
 fi
 if [ "${1:-}" = --install ]; then
     echo "$PWD/$venv/bin/sail"

@@ -158,9 +158,19 @@ impl Distributed {
     /// Runs the pipeline, or what an earlier attempt in the same work folder has left to do.
     ///
     /// # Errors
-    /// [`DistributedError`]; the work folder then holds what was done, and no output has appeared.
+    /// [`DistributedError`]; the work folder then holds what was done, and no output has appeared. After an answer that
+    /// was not whole the next run asks everything anew.
     pub fn run(&self, engine: &dyn SqlEngine, runner: &dyn JobRunner) -> Result<DistributedReport> {
+        let report = self.go_on(engine, runner);
+        if report.as_ref().is_err_and(DistributedError::is_of_an_answer) {
+            self.work.refuse();
+        }
+        report
+    }
+
+    fn go_on(&self, engine: &dyn SqlEngine, runner: &dyn JobRunner) -> Result<DistributedReport> {
         self.claim()?;
+        self.work.forget_refused()?;
         if let Some(report) = read_json(&self.work.report())? {
             return Ok(report);
         }

@@ -125,7 +125,7 @@ pub enum DistributedError {
         answered: u64,
     },
     /// A file of the work folder is not what was written there.
-    #[error("{} is damaged; delete the work folder and run again", path.display())]
+    #[error("{} is damaged; run again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -154,6 +154,11 @@ impl DistributedError {
             RunError::Io { path, kind } => Self::Io { path, kind },
             _ => unreachable!("a file is written or not for reasons of the system alone"),
         }
+    }
+
+    /// Whether an answer of the engine was not whole.
+    pub(crate) fn is_of_an_answer(&self) -> bool {
+        matches!(self, Self::RecordsLost { .. } | Self::Damaged { .. })
     }
 
     pub(crate) fn damaged(path: &Path) -> Self {

@@ -236,6 +236,15 @@ impl ShardJob {
     /// that it was asked about and for no other.
     fn decisions(&self, node: usize) -> Result<Vec<(u32, i64)>, DistributedError> {
         let work = Work::new(&self.work);
+        let decisions = self.whole_answer(&work, node);
+        if decisions.as_ref().is_err_and(DistributedError::is_of_an_answer) {
+            // The driver may hear of it only as a lost job.
+            work.refuse();
+        }
+        decisions
+    }
+
+    fn whole_answer(&self, work: &Work, node: usize) -> Result<Vec<(u32, i64)>, DistributedError> {
         let stage = Task::Keys { node }.stage();
         let folder = work.answer(&stage).join(format!("shard={}", self.shard));
         let row = |id: i64| {

@@ -8,6 +8,7 @@
 //! answer/STAGE/                  answers that are complete
 //! learned/STAGE.json             statistics that later jobs need
 //! ledger/part-N.jsonl            the outcome of every record
+//! refused                        an answer was not whole: the next run asks everything anew
 //! ```
 
 use std::fs::{self, File};
@@ -59,6 +60,28 @@ impl Work {
 
     pub(crate) fn report(&self) -> PathBuf {
         self.0.join("report.json")
+    }
+
+    /// Remembers that an answer was not whole. Best effort: without it the next run finds the same fault again.
+    pub(crate) fn refuse(&self) {
+        let _ = File::create(self.0.join("refused"));
+    }
+
+    /// Sets aside all that may rest on a refused answer. An engine that lost a record may have answered wrongly for
+    /// others as well, so nothing that was learned stays.
+    pub(crate) fn forget_refused(&self) -> Result<()> {
+        let refused = self.0.join("refused");
+        if !refused.exists() {
+            return Ok(());
+        }
+        let aside = self.attempt()?;
+        for name in ["mark", "answer", "learned"] {
+            let from = self.0.join(name);
+            if from.exists() {
+                fs::rename(&from, aside.join(name)).map_err(DistributedError::io(&from))?;
+            }
+        }
+        fs::remove_file(&refused).map_err(DistributedError::io(&refused))
     }
 
     /// A folder that nobody else has: the engine may still be writing to the one of a run that was given up.

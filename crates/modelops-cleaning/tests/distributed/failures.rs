@@ -172,6 +172,33 @@ fn an_engine_that_loses_a_row_is_found_out() {
         }
     );
     assert!(no_output(folder.path()));
+    // The answer that missed a row must not meet the next run.
+    let report = shards::distributed(folder.path(), &steps(), &Oracle::default(), &TWO).unwrap();
+    shards::assert_as_local(folder.path(), &steps(), &report);
+}
+
+/// Runs jobs and keeps their failures to itself.
+struct Silent;
+
+impl JobRunner for Silent {
+    fn run(&self, jobs: &[ShardJob]) -> Result<(), DistributedError> {
+        for job in jobs {
+            let _ = job.run();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_lost_row_that_only_a_worker_saw_is_asked_for_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    shards::write(folder.path(), &records());
+    let error =
+        shards::distributed(folder.path(), &steps(), &Forgetful(Oracle::default()), &Silent).unwrap_err();
+    assert_eq!(error, DistributedError::JobLost { shard: 2 });
+    assert!(no_output(folder.path()));
+    let report = shards::distributed(folder.path(), &steps(), &Oracle::default(), &Silent).unwrap();
+    shards::assert_as_local(folder.path(), &steps(), &report);
 }
 
 #[test]
