@@ -3,6 +3,7 @@
 //! | my target is | and my features are | score |
 //! | --- | --- | --- |
 //! | classes | measurements | [`FClassif`], or [`MutualInfo`] where the relation need not be a shift of the mean |
+//! | classes | measurements that matter together | [`ReliefF`] |
 //! | classes | counts or one-hot | [`Chi2`] |
 //! | a number | measurements | [`FRegression`] or [`Pearson`] for linear, [`Spearman`] for rising or falling, [`MutualInfo`] for any relation |
 //! | none | measurements | [`Variance`] |
@@ -23,6 +24,7 @@ mod from_model;
 mod mrmr;
 mod mutual_info;
 mod picks;
+mod relief;
 mod rfe;
 mod samples;
 mod score;
@@ -37,6 +39,7 @@ pub use from_model::{Importance, LinearCoefficients, SelectFromModel};
 pub use mrmr::{Mrmr, Tradeoff};
 pub use mutual_info::MutualInfo;
 pub use picks::Picks;
+pub use relief::ReliefF;
 pub use rfe::{CrossValidated, Elimination, Rfe, RfeCv};
 pub use samples::{Samples, Target};
 pub use score::{ScoreFunction, Scores};

@@ -9,4 +9,5 @@ mod formats;
 mod layers;
 mod properties;
 mod reference;
+mod relief;
 mod structured;
