@@ -164,7 +164,7 @@ impl LayerPruner {
         self.run(weights, None, gram)
     }
 
-    /// Prunes by a saliency of your own, such as [`taylor`], in place of the solver's choice: the lowest |saliency| goes.
+    /// Prunes by a saliency of your own, such as [`taylor`](crate::weights::taylor), in place of the solver's choice: the lowest |saliency| goes.
     ///
     /// # Errors
     /// [`LayerError`].

@@ -13,7 +13,7 @@ use crate::error::CheckpointError;
 /// Prunes a checkpoint by magnitude, from file to file.
 ///
 /// `input` and `output` are both a `.safetensors` file, or both an index of shards (`.json`); shards are written beside
-/// the output index under their own names. Weights go by |w|; see [`Recipe`] for which tensors, [`Pattern`] for how many.
+/// the output index under their own names. Weights go by |w|; see [`Recipe`] for which tensors, [`Pattern`](crate::weights::Pattern) for how many.
 ///
 /// **Guarantees.** The input is never written to. Tensors that stay keep their bytes; in [`Format::Dense`] so does the
 /// header. Outputs are written beside their final name and moved there when they are whole and on disk, the index last:
