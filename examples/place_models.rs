@@ -53,12 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (placed, gap) = (plan.bindings().len(), 100.0 * plan.gap());
         println!("{name:<22}{placed:>8}{:>8}{gap:>8.2}", plan.value());
     }
-    save(
-        &root.join("../target/place_models"),
-        &fleet,
-        catalogue.workload(),
-        &exact,
-    )?;
+    let folder = root.join("../target/place_models");
+    save(&folder, &fleet, catalogue.workload(), &exact)?;
 
     println!("\nthe smallest sample: resources 10, 5, 8 and demands 3, 4, 6");
     let units = |n| Resources::new().with("units", n);
@@ -77,18 +73,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn save(folder: &Path, fleet: &Fleet, work: &Workload, plan: &Plan) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("plan.json"), serde_json::to_string_pretty(plan)?)?;
-    std::fs::write(
-        folder.join("fleet.svg"),
-        Picture::new(fleet, work, plan).to_string(),
-    )?;
-    std::fs::write(
-        folder.join("manifests.yaml"),
-        Manifests::new(fleet, work, plan).to_string(),
-    )?;
-    println!(
-        "plan.json, fleet.svg and manifests.yaml are in {}",
-        folder.canonicalize()?.display()
-    );
+    let picture = Picture::new(fleet, work, plan).to_string();
+    std::fs::write(folder.join("fleet.svg"), picture)?;
+    let manifests = Manifests::new(fleet, work, plan).to_string();
+    std::fs::write(folder.join("manifests.yaml"), manifests)?;
+    println!("plan.json, fleet.svg and manifests.yaml are in target/place_models");
     Ok(())
 }
 
