@@ -100,6 +100,9 @@ struct Table {
 const TRIALS: usize = 100;
 const SEEDS: u64 = 10;
 
+/// Gives a study its sampler.
+type WithSampler = Box<dyn Fn(Study) -> Study>;
+
 fn regret(comparison: &mut Comparison) {
     let folder = workspace_root()
         .join("target")
@@ -109,7 +112,7 @@ fn regret(comparison: &mut Comparison) {
     let path = folder.join("tables.json");
     let arguments = [&path.to_string_lossy(), "100", "10"].map(str::to_owned);
     let arguments = arguments.each_ref().map(String::as_str);
-    let samplers: [(&str, fn(u64) -> Box<dyn Fn(Study) -> Study>); 2] = [
+    let samplers: [(&str, fn(u64) -> WithSampler); 2] = [
         ("TPE", |seed| {
             Box::new(move |s| s.with_sampler(TpeSampler::new(seed)))
         }),
@@ -139,7 +142,7 @@ fn regret(comparison: &mut Comparison) {
 }
 
 /// The geometric mean over the tables of the mean over the seeds of the regret: 0 for the best configuration, 1 for the median one.
-fn mean_regret(path: &Path, sampler: &dyn Fn(u64) -> Box<dyn Fn(Study) -> Study>) -> f64 {
+fn mean_regret(path: &Path, sampler: &dyn Fn(u64) -> WithSampler) -> f64 {
     let Ok(file) = std::fs::File::open(path) else {
         return f64::NAN;
     };

@@ -72,13 +72,31 @@ impl fmt::Display for Change {
         for (name, amount) in self.resources.iter() {
             part(f, format_args!("{amount} more {name}"))?;
         }
+        // Devices that need the same are told together.
+        let mut alike: Vec<(&DeviceChange, usize)> = Vec::new();
         for device in &self.devices {
-            if device.device.is_none() {
-                part(f, format_args!("one more device"))?;
-                continue;
+            let same = |other: &DeviceChange| match (device.device, other.device) {
+                (None, None) => true,
+                (Some(_), Some(_)) => device.resources == other.resources,
+                _ => false,
+            };
+            match alike.iter_mut().find(|(other, _)| same(other)) {
+                Some((_, count)) => *count += 1,
+                None => alike.push((device, 1)),
             }
-            for (name, amount) in device.resources.iter() {
-                part(f, format_args!("{amount} more {name} on one device"))?;
+        }
+        for (device, count) in alike {
+            match (device.device, count) {
+                (None, 1) => part(f, format_args!("one more device"))?,
+                (None, _) => part(f, format_args!("{count} more devices"))?,
+                (Some(_), _) => {
+                    for (name, amount) in device.resources.iter() {
+                        match count {
+                            1 => part(f, format_args!("{amount} more {name} on one device"))?,
+                            _ => part(f, format_args!("{amount} more {name} on each of {count} devices"))?,
+                        }
+                    }
+                }
             }
         }
         for blocker in &self.waived {

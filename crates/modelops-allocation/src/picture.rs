@@ -195,8 +195,8 @@ impl fmt::Display for Picture<'_> {
         }
         y += row + 6.0;
         let mut seen: BTreeMap<usize, usize> = BTreeMap::new();
-        for (request, ..) in nodes.iter().flatten().flat_map(|bar| &bar.parts) {
-            *seen.entry(*request).or_insert(0) += 1;
+        for binding in self.plan.bindings() {
+            *seen.entry(binding.request).or_insert(0) += 1;
         }
         let mut legend: Vec<(usize, usize)> = seen.into_iter().collect();
         legend.sort_by_key(|(request, count)| (std::cmp::Reverse(*count), *request));

@@ -663,5 +663,7 @@ mod smallest {
             .with_resource("cpu", 6)
             .with_devices(DeviceDemand::whole(2)));
         assert_eq!(two.change.unwrap().to_string(), "2 more cpu, one more device");
+        let four = ask(Request::new("f").with_devices(DeviceDemand::whole(4)));
+        assert_eq!(four.change.unwrap().to_string(), "3 more devices");
     }
 }
