@@ -201,7 +201,7 @@ impl Pipeline {
     /// [`RunError`]; see its variants. A record that cannot be read is no error: it goes to quarantine.
     ///
     /// # Complexity
-    /// Time O(bytes). Memory: chunks, two bytes a record for the ledger, about 27 bytes for each distinct record at a
+    /// Time O(bytes). Memory: chunks, two bytes a record for the ledger, some 44 bytes for each distinct record at a
     /// duplicate step, and eight bytes for each value at an outlier step.
     pub fn run(&self) -> Result<RunReport, RunError> {
         match self.spec.mode {
