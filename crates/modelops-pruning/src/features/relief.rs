@@ -3,7 +3,7 @@
 use super::{Samples, ScoreFunction, Scores};
 use crate::error::FeatureError;
 
-/// How much a feature sets rows apart from near rows of other classes, less from those of their own (ReliefF).
+/// How much a feature sets rows apart from near rows of other classes, less from those of their own (`ReliefF`).
 ///
 /// Use it where features matter together, such as two whose product decides, which no score of one feature at a time sees.
 /// It looks at all pairs of rows: sample the training rows where there are many.
@@ -34,7 +34,7 @@ use crate::error::FeatureError;
 /// ```
 ///
 /// # References
-/// Robnik-Šikonja and Kononenko, "Theoretical and empirical analysis of ReliefF and RReliefF", 2003,
+/// Robnik-Šikonja and Kononenko, "Theoretical and empirical analysis of `ReliefF` and `RReliefF`", 2003,
 /// DOI 10.1023/A:1025667309714.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReliefF {
