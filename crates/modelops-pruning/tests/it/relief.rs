@@ -1,4 +1,4 @@
-//! ReliefF against its definition.
+//! `ReliefF` against its definition.
 
 use modelops_pruning::FeatureError;
 use modelops_pruning::features::{FClassif, ReliefF, Samples, ScoreFunction, Target};
