@@ -102,6 +102,8 @@ const SEEDS: u64 = 10;
 
 /// Gives a study its sampler.
 type WithSampler = Box<dyn Fn(Study) -> Study>;
+/// The sampler of a seed.
+type BySeed = fn(u64) -> WithSampler;
 
 fn regret(comparison: &mut Comparison) {
     let folder = workspace_root()
@@ -112,7 +114,7 @@ fn regret(comparison: &mut Comparison) {
     let path = folder.join("tables.json");
     let arguments = [&path.to_string_lossy(), "100", "10"].map(str::to_owned);
     let arguments = arguments.each_ref().map(String::as_str);
-    let samplers: [(&str, fn(u64) -> WithSampler); 2] = [
+    let samplers: [(&str, BySeed); 2] = [
         ("TPE", |seed| {
             Box::new(move |s| s.with_sampler(TpeSampler::new(seed)))
         }),
