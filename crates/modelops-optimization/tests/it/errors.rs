@@ -2,7 +2,8 @@
 
 use modelops_optimization::{
     FirstOrder, FnObjective, GradientDescent, LearningRate, LinearRegression, LogisticRegression, Momentum,
-    OptimizationError as E, Rule, SoftmaxModel, SoftmaxRegression, check_gradient, gradient_descent,
+    OptimizationError as E, Residuals, RobustLoss, Rule, SoftmaxModel, SoftmaxRegression,
+    TrustRegionReflective, check_gradient, gradient_descent,
 };
 use ndarray::{Array1, Array2, array};
 
@@ -209,4 +210,94 @@ fn models_refuse_bad_tables() {
         .fit(constant.view(), array![1.0, 2.0, 3.0].view())
         .unwrap();
     assert_eq!(model.coefficients()[1], 0.0);
+}
+
+/// Residuals log x and x − 3 with a hole: no value at or below zero.
+struct Logarithm;
+
+impl Residuals for Logarithm {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn count(&self) -> usize {
+        2
+    }
+
+    fn residuals(&self, x: &[f64], residuals: &mut [f64]) {
+        residuals.copy_from_slice(&[x[0].ln() - 10.0 * f64::from(x[0] <= 0.0), x[0] - 3.0]);
+    }
+
+    fn jacobian(&self, x: &[f64], jacobian: &mut [f64]) {
+        jacobian.copy_from_slice(&[x[0].recip(), 1.0]);
+    }
+}
+
+#[test]
+fn bounds_without_room_and_starts_out_of_them_are_refused() {
+    let solver = TrustRegionReflective::new();
+    let bounded = |lower: &[f64], upper: &[f64], x0: &[f64]| {
+        solver.clone().with_bounds(lower, upper).minimize(&Logarithm, x0)
+    };
+    for (lower, upper) in [
+        (1.0, 1.0),
+        (2.0, 1.0),
+        (f64::NAN, 1.0),
+        (0.0, f64::NAN),
+        (1.0, 1f64.next_up()),
+    ] {
+        assert!(
+            matches!(
+                bounded(&[lower], &[upper], &[1.0]),
+                Err(E::InvalidHyperparameter { name: "upper", .. })
+            ),
+            "{lower} {upper}"
+        );
+    }
+    for x0 in [0.5, 2.5] {
+        assert!(matches!(
+            bounded(&[1.0], &[2.0], &[x0]),
+            Err(E::InvalidHyperparameter { name: "x0", .. })
+        ));
+    }
+    assert_eq!(
+        bounded(&[1.0], &[2.0, 3.0], &[1.5]),
+        Err(E::DimensionMismatch {
+            what: "the upper bounds",
+            expected: 1,
+            found: 2
+        })
+    );
+    assert!(matches!(
+        bounded(&[1.0], &[2.0], &[f64::NAN]),
+        Err(E::NonFiniteInput { .. })
+    ));
+    assert_eq!(solver.minimize(&Logarithm, &[-1.0]), Err(E::NonFiniteObjective));
+    for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let result = solver
+            .clone()
+            .with_loss(RobustLoss::Cauchy { scale })
+            .minimize(&Logarithm, &[1.0]);
+        assert!(matches!(
+            result,
+            Err(E::InvalidHyperparameter { name: "scale", .. })
+        ));
+    }
+    assert!(matches!(
+        solver
+            .clone()
+            .with_tolerance(f64::NAN)
+            .minimize(&Logarithm, &[1.0]),
+        Err(E::InvalidHyperparameter { .. })
+    ));
+    // Starts on a bound, and one beside a place without a value, are no trouble.
+    let solution = bounded(&[0.0], &[10.0], &[1e-9]).unwrap();
+    assert!(
+        solution.converged() && solution.gradient_norm < 1e-6,
+        "{solution:?}"
+    );
+    for x0 in [0.25, 0.5] {
+        let solution = bounded(&[0.25], &[0.5], &[x0]).unwrap();
+        assert!((solution.x[0] - 0.5).abs() < 1e-8, "{solution:?}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use modelops_optimization::{
     Differentiable, FirstOrder, FnObjective, GradientDescent, LearningRate, LinearRegression, LogisticLoss,
-    LogisticRegression, Momentum, Objective, OptimizationError, SoftmaxLoss, SoftmaxRegression, SquaredLoss,
-    Termination, check_gradient, gradient_descent,
+    LogisticRegression, Momentum, Objective, OptimizationError, Residuals, RobustLoss, SoftmaxLoss,
+    SoftmaxRegression, SquaredLoss, Termination, TrustRegionReflective, check_gradient, gradient_descent,
 };
 use modelops_testkit::optimization::{
     cross_entropy, regression_table, ridge_by_elimination, two_pass_descent,
@@ -32,6 +32,42 @@ fn all_close(a: &Array1<f64>, b: &Array1<f64>, tolerance: f64) -> bool {
         .all(|(p, q)| (p - q).abs() <= tolerance * largest.max(1e-300))
 }
 
+/// The residuals X w − y, which refuses to be asked out of its bounds.
+struct Table {
+    x: Array2<f64>,
+    y: Array1<f64>,
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Table {
+    fn check(&self, w: &[f64]) {
+        let inside = |((w, l), u): ((&f64, &f64), &f64)| l < w && w < u;
+        assert!(w.iter().zip(&self.lower).zip(&self.upper).all(inside), "{w:?}");
+    }
+}
+
+impl Residuals for Table {
+    fn dim(&self) -> usize {
+        self.x.ncols()
+    }
+
+    fn count(&self) -> usize {
+        self.x.nrows()
+    }
+
+    fn residuals(&self, w: &[f64], residuals: &mut [f64]) {
+        self.check(w);
+        let r = self.x.dot(&Array1::from(w.to_vec())) - &self.y;
+        residuals.copy_from_slice(&r.to_vec());
+    }
+
+    fn jacobian(&self, w: &[f64], jacobian: &mut [f64]) {
+        self.check(w);
+        jacobian.copy_from_slice(&self.x.iter().copied().collect::<Vec<_>>());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -43,6 +79,42 @@ proptest! {
         let ours = gradient_descent(x.view(), y.view(), rate, steps).unwrap();
         let oracle = two_pass_descent(x.view(), y.view(), rate, steps);
         prop_assert!(all_close(&ours, &oracle, DESCENT_ITERATES), "{ours} against {oracle}");
+    }
+
+    #[test]
+    fn bounded_least_squares_stays_inside_and_meets_the_optimality_conditions(rows in 1usize..30, columns in 1usize..8, seed: u64, width in 0.01f64..2.0, loss in 0usize..4) {
+        let (x, y) = regression_table(rows, columns, seed);
+        let loss = [
+            RobustLoss::Squares,
+            RobustLoss::SoftL1 { scale: 0.2 },
+            RobustLoss::Huber { scale: 0.2 },
+            RobustLoss::Cauchy { scale: 0.2 },
+        ][loss];
+        let lower: Vec<f64> = (0..columns).map(|j| if j % 3 == 2 { f64::NEG_INFINITY } else { -width }).collect();
+        let upper: Vec<f64> = (0..columns).map(|j| if j % 3 == 1 { f64::INFINITY } else { 0.5 * width }).collect();
+        let table = Table { x, y, lower: lower.clone(), upper: upper.clone() };
+        let solver = TrustRegionReflective::new().with_bounds(&lower, &upper).with_loss(loss).with_tolerance(1e-14);
+        let solution = solver.minimize(&table, &vec![0.0; columns]).unwrap();
+        prop_assert!(solution.converged(), "{:?}", solution);
+        // The derivative of the cost by differences, so that the solver's own weights do not vouch for themselves.
+        let mut at = |w: &[f64]| {
+            let r = table.x.dot(&Array1::from(w.to_vec())) - &table.y;
+            r.iter().map(|r| loss.cost(*r)).sum::<f64>()
+        };
+        prop_assert!(close(at(&solution.x), solution.value, REORDERED_SUM));
+        for j in 0..columns {
+            let h = 1e-6;
+            let mut w = solution.x.clone();
+            w[j] += h;
+            let up = at(&w);
+            w[j] -= 2.0 * h;
+            let slope = (up - at(&w)) / (2.0 * h);
+            let on_lower = solution.x[j] - lower[j] < 1e-6;
+            let on_upper = upper[j] - solution.x[j] < 1e-6;
+            prop_assert!((slope > -1e-5 || on_upper) && (slope < 1e-5 || on_lower), "{} {} {:?}", j, slope, solution);
+        }
+        prop_assert!(solution.history.windows(2).all(|w| w[1] < w[0]));
+        prop_assert_eq!(solution, solver.minimize(&table, &vec![0.0; columns]).unwrap());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use modelops_optimization::{
     Differentiable, FirstOrder, FnObjective, GradientDescent, LinearRegression, LogisticRegression, Momentum,
-    Rule, SoftmaxRegression,
+    Residuals, RobustLoss, Rule, SoftmaxRegression, TrustRegionReflective,
 };
-use modelops_testkit::tolerance::{REORDERED_SUM, SOLVED, close};
+use modelops_testkit::tolerance::{CLOSED_FORM, REORDERED_SUM, SOLVED, close};
 use ndarray::{Array1, Array2};
 
 fn table() -> Array2<f64> {
@@ -189,5 +189,119 @@ fn every_rule_takes_the_steps_of_its_paper() {
             .unwrap();
         // The solution is the best point; the trace is about the last.
         agree(path.borrow().last().unwrap().clone(), &expected, REORDERED_SUM);
+    }
+}
+
+/// a exp(−b t) + c through twelve points, two of them far off.
+struct Decay;
+
+impl Residuals for Decay {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn count(&self) -> usize {
+        12
+    }
+
+    fn residuals(&self, x: &[f64], residuals: &mut [f64]) {
+        for (i, r) in residuals.iter_mut().enumerate() {
+            let t = 0.5 * i as f64;
+            let outlier = match i {
+                3 => 2.0,
+                8 => -1.5,
+                _ => 0.0,
+            };
+            let noise = (((i * 7) % 5) as f64 - 2.0) * 0.03;
+            let y = noise + 2.5 * (-0.8 * t).exp() + 0.4 + outlier;
+            *r = x[0] * (-x[1] * t).exp() + x[2] - y;
+        }
+    }
+
+    fn jacobian(&self, x: &[f64], jacobian: &mut [f64]) {
+        for (i, row) in jacobian.chunks_exact_mut(3).enumerate() {
+            let t = 0.5 * i as f64;
+            let e = (-x[1] * t).exp();
+            row.copy_from_slice(&[e, -x[0] * t * e, 1.0]);
+        }
+    }
+}
+
+#[test]
+fn bounds_and_robust_losses_as_scipy() {
+    const FREE: f64 = f64::INFINITY;
+    let squares = RobustLoss::Squares;
+    let soft = RobustLoss::SoftL1 { scale: 0.1 };
+    let huber = RobustLoss::Huber { scale: 0.1 };
+    let cauchy = RobustLoss::Cauchy { scale: 0.1 };
+    let free = ([-FREE; 3], [FREE; 3]);
+    let cases: [(RobustLoss, ([f64; 3], [f64; 3]), [f64; 3], [f64; 3], f64); 8] = [
+        (
+            squares,
+            free,
+            [1.0, 1.0, 0.2],
+            [3.4080697874725026, 0.34117290752238216, -0.5137052948226098],
+            2.570656682583292,
+        ),
+        (
+            soft,
+            free,
+            [1.0, 1.0, 0.2],
+            [2.5122336690340146, 0.6898292256343346, 0.3247240515045802],
+            0.3316791162660959,
+        ),
+        (
+            huber,
+            free,
+            [1.0, 1.0, 0.2],
+            [2.5078005465788595, 0.6983920559599365, 0.3319445735288243],
+            0.3421065503020592,
+        ),
+        (
+            cauchy,
+            free,
+            [1.0, 1.0, 0.2],
+            [2.4719633660336546, 0.7387282989047091, 0.37256513546391895],
+            0.0632247853103529,
+        ),
+        (
+            squares,
+            ([0.0, 0.9, 0.0], [2.0, 3.0, FREE]),
+            [1.0, 1.0, 0.2],
+            [2.0, 0.9, 0.6055366839304906],
+            3.5594243931484044,
+        ),
+        (
+            soft,
+            ([-FREE, 0.9, 0.0], [2.0, FREE, 0.3]),
+            [1.0, 1.0, 0.2],
+            [2.0, 0.9, 0.3],
+            0.5476544058037132,
+        ),
+        (
+            huber,
+            ([0.0, 0.0, 0.45], [10.0, 0.7, 5.0]),
+            [1.0, 0.5, 1.0],
+            [2.332168824457897, 0.7, 0.45],
+            0.3754112571324128,
+        ),
+        (
+            cauchy,
+            ([0.0, 0.0, 0.45], [2.2, 5.0, 5.0]),
+            [1.0, 0.5, 1.0],
+            [2.2, 0.7575798270098949, 0.45],
+            0.08353600862870414,
+        ),
+    ];
+    for (loss, (lower, upper), start, x, value) in cases {
+        let solution = TrustRegionReflective::new()
+            .with_bounds(&lower, &upper)
+            .with_loss(loss)
+            .with_tolerance(1e-14)
+            .minimize(&Decay, &start)
+            .unwrap();
+        assert!(solution.converged(), "{loss:?}: {solution:?}");
+        agree(solution.x, &x, SOLVED);
+        agree([solution.value], &[value], CLOSED_FORM);
     }
 }

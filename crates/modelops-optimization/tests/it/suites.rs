@@ -1,6 +1,8 @@
 //! Standard suites of problems, with the number of evaluations held to a bound.
 
-use modelops_optimization::{FnObjective, Lbfgs, LevenbergMarquardt, Residuals, check_gradient};
+use modelops_optimization::{
+    FnObjective, Lbfgs, LevenbergMarquardt, Residuals, TrustRegionReflective, check_gradient,
+};
 use modelops_testkit::optimization::more_garbow_hillstrom::{Problem, problems};
 use modelops_testkit::tolerance::GRADIENT_BY_DIFFERENCES;
 
@@ -90,4 +92,29 @@ fn levenberg_marquardt_solves_more_garbow_and_hillstrom() {
     println!("{total} evaluations");
     assert_eq!(unsolved, Vec::<&str>::new());
     assert!(total <= 1802, "{total} evaluations");
+}
+
+#[test]
+fn trust_region_reflective_solves_more_garbow_and_hillstrom() {
+    let mut total = 0;
+    let mut unsolved = Vec::new();
+    for problem in problems() {
+        let solution = TrustRegionReflective::new()
+            .minimize(&Squares(&problem), &problem.start)
+            .unwrap();
+        let evaluations = solution.evaluations.values + 1;
+        total += evaluations;
+        println!(
+            "{:32} {evaluations:5} {:e} {}",
+            problem.name,
+            2.0 * solution.value,
+            solution.termination
+        );
+        if !problem.is_solved_by(2.0 * solution.value) {
+            unsolved.push(problem.name);
+        }
+    }
+    println!("{total} evaluations");
+    assert_eq!(unsolved, Vec::<&str>::new());
+    assert!(total <= 968, "{total} evaluations");
 }
