@@ -22,8 +22,8 @@ pub(crate) fn check_bounds(lower: &[f64], upper: &[f64], x0: &[f64]) -> Result<V
     }
     let mut x = x0.to_vec();
     for ((x, lower), upper) in x.iter_mut().zip(lower).zip(upper) {
-        // A start between two neighbouring numbers has no room either; the comparisons refuse NaN.
-        if !(lower.next_up() < *upper) {
+        // A start between two neighbouring numbers has no room either.
+        if lower.is_nan() || upper.is_nan() || lower.next_up() >= *upper {
             return Err(OptimizationError::InvalidHyperparameter {
                 name: "upper",
                 value: *upper,

@@ -97,7 +97,7 @@ proptest! {
         let solution = solver.minimize(&table, &vec![0.0; columns]).unwrap();
         prop_assert!(solution.converged(), "{:?}", solution);
         // The derivative of the cost by differences, so that the solver's own weights do not vouch for themselves.
-        let mut at = |w: &[f64]| {
+        let at = |w: &[f64]| {
             let r = table.x.dot(&Array1::from(w.to_vec())) - &table.y;
             r.iter().map(|r| loss.cost(*r)).sum::<f64>()
         };
