@@ -229,13 +229,15 @@ impl Residuals for Decay {
 
 #[test]
 fn bounds_and_robust_losses_as_scipy() {
+    /// Loss, bounds, start, and SciPy's minimiser and cost.
+    type Case = (RobustLoss, ([f64; 3], [f64; 3]), [f64; 3], [f64; 3], f64);
     const FREE: f64 = f64::INFINITY;
     let squares = RobustLoss::Squares;
     let soft = RobustLoss::SoftL1 { scale: 0.1 };
     let huber = RobustLoss::Huber { scale: 0.1 };
     let cauchy = RobustLoss::Cauchy { scale: 0.1 };
     let free = ([-FREE; 3], [FREE; 3]);
-    let cases: [(RobustLoss, ([f64; 3], [f64; 3]), [f64; 3], [f64; 3], f64); 8] = [
+    let cases: [Case; 8] = [
         (
             squares,
             free,
