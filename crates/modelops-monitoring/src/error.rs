@@ -159,6 +159,9 @@ pub enum LogError {
     /// The record's own serialisation wrote to a log: write that record before or after, not within.
     #[error("a record was written while this thread serialises another one")]
     Reentrant,
+    /// The redactor panicked; nothing is written without it.
+    #[error("the redactor panicked, so the log cannot be written")]
+    Redactor,
     /// The background writer ended after a failure; [`RecordLog::close`](crate::RecordLog::close) tells which.
     #[error("the log's writer has stopped")]
     Stopped,

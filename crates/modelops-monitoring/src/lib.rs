@@ -27,12 +27,14 @@ mod loose;
 mod objective;
 pub mod openmetrics;
 mod process;
+mod record_files;
 mod record_log;
 mod record_reader;
 mod record_scan;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod redact;
+mod redact_lines;
 mod registry;
 mod rules;
 mod sample;

@@ -1,9 +1,9 @@
 //! JSON lines by a background writer.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,12 +11,16 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::LogError;
-use crate::redact::{Redacting, Redactor, Secrets};
+use crate::record_files::Files;
+use crate::redact::{Redactor, Secrets};
+use crate::redact_lines::redact_lines;
 
 /// How long the writer gathers records before it writes them.
 const GATHER: Duration = Duration::from_millis(50);
 /// Pending bytes that make the writer write at once.
 const EAGER: usize = 64 * 1024;
+/// Bytes that each of the two buffers keeps while there is nothing to write.
+const IDLE: usize = EAGER / 2;
 
 /// What a full queue does to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +47,7 @@ pub struct RecordLogOptions {
     pub when_full: WhenFull,
     /// The time that one file spans: [`RecordLog::tick`] begins a new file in each. Default none.
     pub max_file_age: Option<Duration>,
-    /// Whether [`Secrets`] takes secrets out of every text. Default yes.
+    /// Whether the writer takes out the secrets that [`Secrets`] finds. Default yes.
     pub redact: bool,
 }
 
@@ -123,7 +127,8 @@ pub struct LogReport {
 /// The caller serialises into a buffer of its thread and hands the line over; it never touches the disk. Timestamps
 /// are fields of the record: the log reads no clock. Every record is written, or counted as dropped in
 /// [`LogReport`] and by a line `{"dropped":n}` at the place where it is missing. Line breaks cannot be forged: JSON
-/// escapes them. Secrets are taken out of every text before it is formatted: see [`Secrets`].
+/// escapes them. The writer takes the secrets out of every text, and the value out of every field whose name says that
+/// it is one, before it writes: see [`Secrets`]. Until then, 50 ms or so, they are in the memory of the process.
 ///
 /// Each log begins a new file after those that are there, so that a file torn by a crash is never appended to;
 /// [`RecordReader`](crate::RecordReader) counts a torn last line. Dropping the log writes what is pending.
@@ -152,7 +157,6 @@ pub struct RecordLog {
     when_full: WhenFull,
     queue_bytes: usize,
     max_file_age: Option<Duration>,
-    redactor: Option<Box<dyn Redactor>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -191,8 +195,8 @@ impl Shared {
 }
 
 thread_local! {
-    /// The line being formatted, and the text being redacted.
-    static LINE: RefCell<(Vec<u8>, String)> = const { RefCell::new((Vec::new(), String::new())) };
+    /// The line being formatted. The writer keeps its own taken, so that a redactor cannot log.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl RecordLog {
@@ -222,19 +226,13 @@ impl RecordLog {
         options: RecordLogOptions,
         redactor: Option<Box<dyn Redactor>>,
     ) -> Result<Self, LogError> {
-        fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
-        let mut files = Files {
-            folder: folder.to_owned(),
-            next: last_number(folder, &options.stem)? + 1,
-            stem: options.stem,
-            limit: options.max_file_bytes,
-            open: None,
-            report: LogReport::default(),
-        };
-        files.begin()?;
+        let files = Files::create(folder, options.stem, options.max_file_bytes)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                report: files.report,
+                report: LogReport {
+                    files: files.begun,
+                    ..LogReport::default()
+                },
                 ..State::default()
             }),
             work: Condvar::new(),
@@ -244,15 +242,17 @@ impl RecordLog {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new()
                 .name("record-log".to_owned())
-                .spawn(move || write_all(&shared, files))
-                .map_err(|error| io(folder, &error))?
+                .spawn(move || Writer::new(files, redactor).run(&shared))
+                .map_err(|error| LogError::Io {
+                    path: folder.to_owned(),
+                    kind: error.kind(),
+                })?
         };
         Ok(Self {
             shared,
             when_full: options.when_full,
             queue_bytes: options.queue_bytes,
             max_file_age: options.max_file_age,
-            redactor,
             writer: Some(writer),
         })
     }
@@ -263,24 +263,21 @@ impl RecordLog {
     /// [`LogError::Record`] where the record is no JSON object; [`LogError::Stopped`] after the disk failed;
     /// [`LogError::Reentrant`] for a record written while this thread serialises another one.
     pub fn write<R: Serialize + ?Sized>(&self, record: &R) -> Result<(), LogError> {
-        LINE.with(|buffers| {
+        LINE.with(|line| {
             // Taken already where the record's own serialisation writes to a log.
-            let mut buffers = buffers.try_borrow_mut().map_err(|_| LogError::Reentrant)?;
-            let (line, text) = &mut *buffers;
+            let mut line = line.try_borrow_mut().map_err(|_| LogError::Reentrant)?;
             line.clear();
-            match &self.redactor {
-                None => serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?,
-                Some(redactor) => {
-                    let formatter = Redacting::new(&**redactor, text);
-                    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, formatter);
-                    record.serialize(&mut serializer).map_err(|_| LogError::Record)?;
-                }
-            }
+            serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?;
             if line.first() != Some(&b'{') {
                 return Err(LogError::Record);
             }
+            // Texts have none; JSON that the record brings ready-made may, between its tokens.
+            if line.contains(&b'\n') {
+                let breaks = line.iter_mut().filter(|b| **b == b'\n');
+                breaks.for_each(|b| *b = b' ');
+            }
             line.push(b'\n');
-            self.enqueue(line)
+            self.enqueue(&line)
         })
     }
 
@@ -423,11 +420,67 @@ fn tell(state: &mut State) {
     state.pending.extend_from_slice(b"}\n");
 }
 
-fn write_all(shared: &Shared, mut files: Files) {
-    let (mut batch, mut cuts) = (Vec::new(), Vec::new());
-    let mut state = shared.lock();
-    loop {
+/// The thread that writes.
+struct Writer {
+    files: Files,
+    redactor: Option<Box<dyn Redactor>>,
+    batch: Vec<u8>,
+    cuts: Vec<usize>,
+    /// The batch without its secrets.
+    clean: String,
+}
+
+impl Writer {
+    fn new(files: Files, redactor: Option<Box<dyn Redactor>>) -> Self {
+        Self {
+            files,
+            redactor,
+            batch: Vec::new(),
+            cuts: Vec::new(),
+            clean: String::new(),
+        }
+    }
+
+    /// Writes until the log is closed or the disk fails.
+    fn run(mut self, shared: &Shared) {
+        let mut state = shared.lock();
+        loop {
+            state = self.gather(shared, state);
+            if state.pending.is_empty() && state.closing {
+                return;
+            }
+            std::mem::swap(&mut state.pending, &mut self.batch);
+            std::mem::swap(&mut state.cuts, &mut self.cuts);
+            let records = std::mem::take(&mut state.records);
+            state.writing = true;
+            state.hurry = false;
+            drop(state);
+            let outcome = LINE.with_borrow_mut(|_| self.write_batch());
+            state = shared.lock();
+            state.writing = false;
+            match outcome {
+                Ok(()) => state.report.records += records,
+                Err(failure) => {
+                    state.report.dropped += records + state.records;
+                    state.failure = Some(failure);
+                }
+            }
+            state.report.bytes = self.files.bytes;
+            state.report.files = self.files.begun;
+            shared.done.notify_all();
+            if state.failure.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for records, and a while longer for more of them.
+    fn gather<'a>(&mut self, shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while state.pending.is_empty() && state.untold == 0 && !state.closing {
+            // What a burst took is given back when it is over.
+            state.pending.shrink_to(IDLE);
+            self.batch.shrink_to(IDLE);
+            self.clean = String::new();
             state.asleep = true;
             state.hurry = false;
             state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -443,141 +496,47 @@ fn write_all(shared: &Shared, mut files: Files) {
         if state.untold > 0 {
             tell(&mut state);
         }
-        if state.pending.is_empty() && state.closing {
-            return;
-        }
-        std::mem::swap(&mut state.pending, &mut batch);
-        std::mem::swap(&mut state.cuts, &mut cuts);
-        let records = std::mem::take(&mut state.records);
-        state.writing = true;
-        state.hurry = false;
-        drop(state);
-        let outcome = files.write_cut(&batch, &cuts);
-        cuts.clear();
-        batch.clear();
-        batch.shrink_to(EAGER);
-        state = shared.lock();
-        state.writing = false;
-        match outcome {
-            Ok(()) => state.report.records += records,
-            Err(failure) => {
-                state.report.dropped += records + state.records;
-                state.failure = Some(failure);
-            }
-        }
-        state.report.bytes = files.report.bytes;
-        state.report.files = files.report.files;
-        shared.done.notify_all();
-        if state.failure.is_some() {
-            return;
-        }
-    }
-}
-
-/// The file being written and those to come.
-struct Files {
-    folder: PathBuf,
-    stem: String,
-    next: u64,
-    limit: u64,
-    open: Option<(PathBuf, File, u64)>,
-    report: LogReport,
-}
-
-impl Files {
-    fn begin(&mut self) -> Result<(), LogError> {
-        let path = self.folder.join(file_name(&self.stem, self.next));
-        let file = File::create_new(&path).map_err(|error| io(&path, &error))?;
-        self.next += 1;
-        self.report.files += 1;
-        self.open = Some((path, file, 0));
-        Ok(())
+        state
     }
 
-    /// Writes whole lines, a new file begun at each of `cuts`.
-    fn write_cut(&mut self, lines: &[u8], cuts: &[usize]) -> Result<(), LogError> {
+    /// Redacts and writes the batch, a new file begun at each cut.
+    fn write_batch(&mut self) -> Result<(), LogError> {
+        let Self {
+            files,
+            redactor,
+            batch,
+            cuts,
+            clean,
+        } = self;
         let mut from = 0;
-        for cut in cuts {
-            self.write(&lines[from..*cut])?;
-            from = *cut;
-            if self.open.as_ref().is_some_and(|(_, _, length)| *length > 0) {
-                self.open = None;
-            }
+        for cut in cuts.drain(..) {
+            write_lines(files, redactor.as_deref(), &batch[from..cut], clean)?;
+            files.cut();
+            from = cut;
         }
-        self.write(&lines[from..])
-    }
-
-    /// Writes whole lines, the next file begun before the line that would be too much.
-    fn write(&mut self, mut lines: &[u8]) -> Result<(), LogError> {
-        while !lines.is_empty() {
-            let Some((path, file, length)) = &mut self.open else {
-                self.begin()?;
-                continue;
-            };
-            let fitting = whole_lines(lines, self.limit.saturating_sub(*length), *length == 0);
-            file.write_all(&lines[..fitting])
-                .map_err(|error| io(path, &error))?;
-            *length += fitting as u64;
-            self.report.bytes += fitting as u64;
-            lines = &lines[fitting..];
-            if !lines.is_empty() {
-                self.open = None;
-            }
-        }
+        write_lines(files, redactor.as_deref(), &batch[from..], clean)?;
+        batch.clear();
         Ok(())
     }
 }
 
-/// The length of the lines that fit into `room`; at least one where `force` says that the file is empty.
-fn whole_lines(lines: &[u8], room: u64, force: bool) -> usize {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if lines.len() <= room {
-        return lines.len();
-    }
-    let fitting = lines[..room]
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |at| at + 1);
-    if fitting == 0 && force {
-        return lines
-            .iter()
-            .position(|b| *b == b'\n')
-            .map_or(lines.len(), |at| at + 1);
-    }
-    fitting
-}
-
-fn file_name(stem: &str, number: u64) -> String {
-    format!("{stem}-{number:06}.jsonl")
-}
-
-/// The number in `stem-000001.jsonl`.
-pub(crate) fn file_number(name: &str, stem: &str) -> Option<u64> {
-    let digits = name
-        .strip_prefix(stem)?
-        .strip_prefix('-')?
-        .strip_suffix(".jsonl")?;
-    let numeric = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
-    numeric.then(|| digits.parse().ok()).flatten()
-}
-
-fn last_number(folder: &Path, stem: &str) -> Result<u64, LogError> {
-    let mut last = 0;
-    for entry in fs::read_dir(folder).map_err(|error| io(folder, &error))? {
-        let entry = entry.map_err(|error| io(folder, &error))?;
-        let number = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| file_number(name, stem));
-        last = last.max(number.unwrap_or(0));
-    }
-    Ok(last)
-}
-
-fn io(path: &Path, error: &std::io::Error) -> LogError {
-    let kind: ErrorKind = error.kind();
-    LogError::Io {
-        path: path.to_owned(),
-        kind,
-    }
+fn write_lines(
+    files: &mut Files,
+    redactor: Option<&dyn Redactor>,
+    lines: &[u8],
+    clean: &mut String,
+) -> Result<(), LogError> {
+    let Some(redactor) = redactor else {
+        return files.write(lines);
+    };
+    // JSON is UTF-8; were it not, what cannot be judged is not written.
+    let lines = std::str::from_utf8(lines).map_or_else(|_| String::from_utf8_lossy(lines), Cow::Borrowed);
+    // A redactor that panics ends the log as a full disk does: nobody waits for a writer that is gone.
+    let redact = AssertUnwindSafe(|| redact_lines(redactor, &lines, clean));
+    let redacted = catch_unwind(redact).map_err(|_| LogError::Redactor)?;
+    files.write(if redacted {
+        clean.as_bytes()
+    } else {
+        lines.as_bytes()
+    })
 }

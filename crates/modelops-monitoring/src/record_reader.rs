@@ -11,7 +11,7 @@ use serde::Deserializer;
 use serde::de::{Deserialize, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::ReadError;
-use crate::record_log::file_number;
+use crate::record_files::file_number;
 use crate::record_scan::{Token, flat_object};
 use crate::sketch::{Schema, Sketch};
 

@@ -1,16 +1,15 @@
-//! What must not stand in a log, taken out of every text before it is formatted.
+//! What must not stand in a log, found in a text and taken out of it.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write};
-
-use serde_json::ser::{CharEscape, Formatter};
+use std::ops::Range;
 
 /// Takes out of a text what must not be logged.
 ///
 /// [`Secrets`] does so for what secrets commonly look like; write one of your own for what yours look like.
 pub trait Redactor: Send + Sync + fmt::Debug {
-    /// Puts a placeholder in the place of every secret.
-    fn redact(&self, text: &mut String);
+    /// The text with a placeholder in the place of every secret; borrowed where there is none.
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str>;
 
     /// Whether the text of a field of this name is a secret as a whole.
     fn is_secret_field(&self, name: &str) -> bool {
@@ -30,8 +29,7 @@ pub trait Redactor: Send + Sync + fmt::Debug {
 ///
 /// ```
 /// use modelops_monitoring::{Redactor, Secrets};
-/// let mut text = String::from("ada@example.org paid with 4111 1111 1111 1111, key sk-abcdefghijklmnop1234");
-/// Secrets.redact(&mut text);
+/// let text = Secrets.redact("ada@example.org paid with 4111 1111 1111 1111, key sk-abcdefghijklmnop1234");
 /// assert_eq!(text, "[email] paid with [card], key [token]");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +63,9 @@ const BEGINNINGS: [(&str, usize); 24] = [
     ("dop_v1_", 20),
 ];
 
+/// The least length of a secret in a text: an e-mail address of one letter each.
+const LEAST: usize = 5;
+
 /// What a field is called whose whole text is a secret, without case and separators.
 const SECRET_FIELDS: [&str; 12] = [
     "password",
@@ -82,20 +83,24 @@ const SECRET_FIELDS: [&str; 12] = [
 ];
 
 impl Redactor for Secrets {
-    fn redact(&self, text: &mut String) {
-        if text.len() < 8 {
-            return;
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        // No secret is shorter.
+        if text.len() < LEAST {
+            return Cow::Borrowed(text);
         }
         let found = find_all(text.as_bytes());
-        // From the end, so that what is found before stays in its place.
-        for Found {
-            start,
-            end,
-            placeholder,
-        } in found.into_iter().rev()
-        {
-            text.replace_range(start..end, placeholder);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
         }
+        let mut clean = String::with_capacity(text.len());
+        let mut from = 0;
+        for found in found {
+            clean.push_str(&text[from..found.start]);
+            clean.push_str(found.placeholder);
+            from = found.end;
+        }
+        clean.push_str(&text[from..]);
+        Cow::Owned(clean)
     }
 
     fn is_secret_field(&self, name: &str) -> bool {
@@ -103,13 +108,19 @@ impl Redactor for Secrets {
         if name.len() > 32 {
             return false;
         }
-        let letters = name
-            .bytes()
-            .filter(u8::is_ascii_alphanumeric)
-            .map(|b| b.to_ascii_lowercase());
-        SECRET_FIELDS
-            .iter()
-            .any(|secret| secret.bytes().eq(letters.clone()))
+        let letters = || {
+            let own = name.bytes().filter(u8::is_ascii_alphanumeric);
+            own.map(|b| b.to_ascii_lowercase())
+        };
+        // Most names differ in their first or last letter already.
+        let (Some(first), Some(last)) = (letters().next(), letters().next_back()) else {
+            return false;
+        };
+        SECRET_FIELDS.iter().any(|secret| {
+            secret.as_bytes()[0] == first
+                && secret.ends_with(char::from(last))
+                && secret.bytes().eq(letters())
+        })
     }
 }
 
@@ -123,7 +134,6 @@ struct Found {
 const WORD: u8 = 1;
 const DIGIT: u8 = 2;
 const AT: u8 = 4;
-const DASH: u8 = 8;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -133,8 +143,7 @@ const CLASSES: [u8; 256] = {
         classes[b] = match byte {
             b'0'..=b'9' => WORD | DIGIT,
             b'@' => WORD | AT,
-            b'-' => WORD | DASH,
-            b'_' | b'.' | b'~' | b'+' | b'/' | b'%' => WORD,
+            b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'%' => WORD,
             _ if byte.is_ascii_alphabetic() || byte >= 128 => WORD,
             _ => 0,
         };
@@ -143,22 +152,42 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
+/// For each first byte of a word those second bytes, modulo 32, with which a secret may begin: most words are ruled out
+/// by this alone.
+const BEGIN: [u32; 256] = {
+    let mut second = [0; 256];
+    let mut i = 0;
+    while i < BEGINNINGS.len() {
+        let beginning = BEGINNINGS[i].0.as_bytes();
+        second[beginning[0] as usize] |= 1 << (beginning[1] % 32);
+        i += 1;
+    }
+    second[b'-' as usize] |= 1 << (b'-' % 32);
+    second[b'e' as usize] |= 1 << (b'y' % 32);
+    second
+};
+
 /// All secrets by rising place, none within another.
 fn find_all(text: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let (mut at, mut digits) = (0, 0);
     let mut after_scheme = false;
     while at < text.len() {
-        let start = at;
-        let mut said = 0;
-        while at < text.len() && CLASSES[usize::from(text[at])] & WORD != 0 {
-            let class = CLASSES[usize::from(text[at])];
+        let (start, mut said) = (at, 0);
+        while let Some(byte) = text.get(at)
+            && CLASSES[usize::from(*byte)] & WORD != 0
+        {
+            let class = CLASSES[usize::from(*byte)];
             said |= class;
             digits += usize::from(class & DIGIT != 0);
             at += 1;
         }
         let word = &text[start..at];
-        if let Some((end, placeholder)) = judge(text, start, at, said, after_scheme) {
+        if word.is_empty() {
+            at += 1;
+            continue;
+        }
+        if let Some((end, placeholder)) = judge(text, start, at, after_scheme) {
             found.push(Found {
                 start,
                 end,
@@ -168,14 +197,9 @@ fn find_all(text: &[u8]) -> Vec<Found> {
         } else if said & AT != 0 {
             emails(word, start, &mut found);
         }
-        if !word.is_empty() {
-            after_scheme = word.eq_ignore_ascii_case(b"bearer") || word.eq_ignore_ascii_case(b"basic");
-        }
-        if start == at {
-            at += 1;
-        }
+        after_scheme = word.eq_ignore_ascii_case(b"bearer") || word.eq_ignore_ascii_case(b"basic");
     }
-    if digits >= 13 {
+    if digits >= CARD_DIGITS.start {
         cards(text, &mut found);
         found.sort_by_key(|found| found.start);
     }
@@ -183,32 +207,25 @@ fn find_all(text: &[u8]) -> Vec<Found> {
 }
 
 /// The end of the secret that begins with this word, if one does.
-fn judge(
-    text: &[u8],
-    start: usize,
-    end: usize,
-    said: u8,
-    after_scheme: bool,
-) -> Option<(usize, &'static str)> {
+fn judge(text: &[u8], start: usize, end: usize, after_scheme: bool) -> Option<(usize, &'static str)> {
     let word = &text[start..end];
-    if word.len() < 5 {
+    let [first, second, _, _, _, _, _, _, ..] = word else {
+        return None;
+    };
+    if !after_scheme && BEGIN[usize::from(*first)] >> (second % 32) & 1 == 0 {
         return None;
     }
-    if said & DASH != 0 && word.starts_with(b"-----BEGIN") {
+    if word.starts_with(b"-----BEGIN") {
         return Some((pem_end(text, start), "[pem]"));
     }
-    if word.len() < 8 {
-        return None;
-    }
-    let padded = end + text[end..].iter().take_while(|b| **b == b'=').count();
-    if after_scheme {
-        return Some((padded, "[token]"));
-    }
-    // Few beginnings share a first letter with ordinary words of that length.
     let begins =
         |(beginning, least): &(&str, usize)| word.len() >= *least && word.starts_with(beginning.as_bytes());
     let jwt = || word.starts_with(b"eyJ") && word.iter().filter(|b| **b == b'.').count() == 2;
-    (BEGINNINGS.iter().any(begins) || jwt()).then_some((padded, "[token]"))
+    if after_scheme || BEGINNINGS.iter().any(begins) || jwt() {
+        let padding = text[end..].iter().take_while(|b| **b == b'=').count();
+        return Some((end + padding, "[token]"));
+    }
+    None
 }
 
 /// The end of a PEM block, which is the end of the text where the block is not closed.
@@ -258,20 +275,28 @@ fn emails(word: &[u8], offset: usize, found: &mut Vec<Found>) {
     }
 }
 
+/// How many digits a card number has.
+const CARD_DIGITS: Range<usize> = 13..20;
+
 /// The card numbers: 13 to 19 digits, single blanks or dashes between them allowed, with a right check digit.
 fn cards(text: &[u8], found: &mut Vec<Found>) {
-    let mut at = 0;
+    // What was found before is sorted, and so are the numbers: both are gone through once.
+    let others = found.len();
+    let (mut at, mut other) = (0, 0);
     while at < text.len() {
         if !text[at].is_ascii_digit() {
             at += 1;
             continue;
         }
         let start = at;
-        let (mut digits, mut end) = (Vec::new(), at);
+        let (mut digits, mut count, mut end) = ([0; CARD_DIGITS.end], 0, at);
         while at < text.len() {
             match text[at] {
                 digit @ b'0'..=b'9' => {
-                    digits.push(digit - b'0');
+                    if let Some(place) = digits.get_mut(count) {
+                        *place = digit - b'0';
+                    }
+                    count += 1;
                     end = at + 1;
                 }
                 b' ' | b'-' if text.get(at + 1).is_some_and(u8::is_ascii_digit) => {}
@@ -279,9 +304,12 @@ fn cards(text: &[u8], found: &mut Vec<Found>) {
             }
             at += 1;
         }
+        while other < others && found[other].end <= start {
+            other += 1;
+        }
+        let within = other < others && found[other].start < end;
         let inside_word = start > 0 && (text[start - 1].is_ascii_alphabetic() || text[start - 1] == b'.');
-        let within = found.iter().any(|found| found.start < end && start < found.end);
-        if (13..=19).contains(&digits.len()) && !inside_word && !within && luhn(&digits) {
+        if CARD_DIGITS.contains(&count) && !inside_word && !within && luhn(&digits[..count]) {
             found.push(Found {
                 start,
                 end,
@@ -300,105 +328,4 @@ fn luhn(digits: &[u8]) -> bool {
     };
     let sum: u32 = digits.iter().rev().enumerate().map(weigh).sum();
     sum > 0 && sum.is_multiple_of(10)
-}
-
-/// Formats JSON on one line, each text redacted as a whole before it is escaped.
-pub(crate) struct Redacting<'a> {
-    redactor: &'a dyn Redactor,
-    /// The text being gathered.
-    text: &'a mut String,
-    in_key: bool,
-    /// Whether the value that follows is a secret by its field's name.
-    secret: bool,
-}
-
-impl<'a> Redacting<'a> {
-    /// `text` is a buffer to be reused.
-    pub(crate) fn new(redactor: &'a dyn Redactor, text: &'a mut String) -> Self {
-        Self {
-            redactor,
-            text,
-            in_key: false,
-            secret: false,
-        }
-    }
-}
-
-impl Formatter for Redacting<'_> {
-    fn begin_string<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.text.clear();
-        Ok(())
-    }
-
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, _: &mut W, fragment: &str) -> io::Result<()> {
-        self.text.push_str(fragment);
-        Ok(())
-    }
-
-    fn write_char_escape<W: ?Sized + Write>(&mut self, _: &mut W, escape: CharEscape) -> io::Result<()> {
-        self.text.push(match escape {
-            CharEscape::Quote => '"',
-            CharEscape::ReverseSolidus => '\\',
-            CharEscape::Solidus => '/',
-            CharEscape::Backspace => '\u{8}',
-            CharEscape::FormFeed => '\u{c}',
-            CharEscape::LineFeed => '\n',
-            CharEscape::CarriageReturn => '\r',
-            CharEscape::Tab => '\t',
-            CharEscape::AsciiControl(byte) => char::from(byte),
-        });
-        Ok(())
-    }
-
-    fn end_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.in_key {
-            self.secret = self.redactor.is_secret_field(self.text);
-        } else if std::mem::take(&mut self.secret) {
-            return writer.write_all(b"\"[secret]\"");
-        }
-        self.redactor.redact(self.text);
-        write_escaped(writer, self.text)
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.in_key = true;
-        if first { Ok(()) } else { writer.write_all(b",") }
-    }
-
-    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.in_key = false;
-        Ok(())
-    }
-
-    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.secret = false;
-        Ok(())
-    }
-}
-
-fn write_escaped<W: ?Sized + Write>(writer: &mut W, text: &str) -> io::Result<()> {
-    writer.write_all(b"\"")?;
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0x8 => b"\\b",
-            0xc => b"\\f",
-            0..0x20 => b"",
-            _ => continue,
-        };
-        writer.write_all(&text.as_bytes()[from..at])?;
-        if escape.is_empty() {
-            write!(writer, "\\u{byte:04x}")?;
-        } else {
-            writer.write_all(escape)?;
-        }
-        from = at + 1;
-    }
-    writer.write_all(&text.as_bytes()[from..])?;
-    writer.write_all(b"\"")
 }

@@ -11,6 +11,7 @@ mod logs;
 mod model;
 mod properties;
 mod protobuf;
+mod redaction;
 mod reference;
 mod requests;
 mod templates;

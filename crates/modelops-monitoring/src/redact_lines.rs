@@ -1,0 +1,101 @@
+//! Secrets taken out of JSON lines that are formatted already, before they go to the disk.
+//!
+//! Every text is judged as what it says, escapes undone, so that no way of writing hides a secret; a text without
+//! secrets stays as it is, byte by byte.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::redact::Redactor;
+
+/// Puts `lines`, whole JSON lines, with a placeholder for every secret into `clean`; says no, and leaves `clean` empty,
+/// where there is none.
+///
+/// **Complexity**: O(length), without allocation where there is nothing to take out and no text has an escape.
+pub(crate) fn redact_lines(redactor: &dyn Redactor, lines: &str, clean: &mut String) -> bool {
+    clean.clear();
+    // Up to `copied` the lines are in `clean`, redacted.
+    let (mut copied, mut at) = (0, 0);
+    let bytes = lines.as_bytes();
+    while let Some(gap) = bytes[at..].iter().position(|b| *b == b'"') {
+        let start = at + gap;
+        let (end, escaped) = text_end(bytes, start + 1);
+        at = end;
+        let text = if escaped {
+            unescaped(&lines[start..end])
+        } else {
+            Cow::Borrowed(lines.get(start + 1..end - 1).unwrap_or_default())
+        };
+        let redacted = redactor.redact(&text);
+        if !matches!(&redacted, Cow::Borrowed(same) if std::ptr::eq(*same, &*text)) {
+            clean.push_str(&lines[copied..start]);
+            push_escaped(clean, &redacted);
+            copied = end;
+        }
+        let value = skip_blanks(bytes, end);
+        if bytes.get(value) == Some(&b':') && redactor.is_secret_field(&text) {
+            let value = skip_blanks(bytes, value + 1);
+            at = value_end(bytes, value);
+            if !matches!(lines[value..at].trim_end(), "null" | "true" | "false") {
+                clean.push_str(&lines[copied..value]);
+                clean.push_str("\"[secret]\"");
+                copied = at;
+            }
+        }
+    }
+    if copied > 0 {
+        clean.push_str(&lines[copied..]);
+    }
+    copied > 0
+}
+
+/// The place after the closing quote of the text that begins at `from`, and whether an escape is in it.
+fn text_end(bytes: &[u8], from: usize) -> (usize, bool) {
+    let (mut at, mut escaped) = (from, false);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                escaped = true;
+                at += 1;
+            }
+            _ => {}
+        }
+    }
+    (at.min(bytes.len()), escaped)
+}
+
+fn skip_blanks(bytes: &[u8], from: usize) -> usize {
+    let blanks = bytes[from..].iter().take_while(|b| b.is_ascii_whitespace());
+    from + blanks.count()
+}
+
+/// The place after the value that begins at `from`.
+fn value_end(bytes: &[u8], from: usize) -> usize {
+    let (mut at, mut depth) = (from, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = text_end(bytes, at + 1).0 - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 1 => depth -= 1,
+            // The bracket that closes the value, or the object that the value stands in.
+            b'}' | b']' => return at + depth,
+            b',' | b'\n' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// What a quoted text says; as it is written where it is no JSON.
+fn unescaped(quoted: &str) -> Cow<'_, str> {
+    let mut reader = serde_json::Deserializer::from_str(quoted);
+    String::deserialize(&mut reader).map_or(Cow::Borrowed(quoted), Cow::Owned)
+}
+
+fn push_escaped(line: &mut String, text: &str) {
+    line.push_str(&serde_json::Value::from(text).to_string());
+}
