@@ -28,9 +28,15 @@ use crate::kernel::base62;
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut kept, mut at) = (0, 0);
+    // No token begins before here: what follows the word that was looked at last makes it none.
+    let mut tokenless = 0;
     while at < text.len() {
         let rest = &text[at..];
-        let found = api_key(rest).or_else(|| token(rest));
+        let mut found = api_key(rest);
+        if found.is_none() && at >= tokenless && rest.starts_with("eyJ") {
+            found = token(rest).map(|len| (0, len));
+            tokenless = at + word(rest);
+        }
         let Some((shown, len)) = found else {
             at += rest.chars().next().map_or(1, char::len_utf8);
             continue;
@@ -62,18 +68,17 @@ fn api_key(text: &str) -> Option<(usize, usize)> {
     (text.as_bytes()[len - 6..len] == checksum).then_some((shown, len))
 }
 
-/// A compact JWS: `eyJ…`, two dots, base64url between.
-fn token(text: &str) -> Option<(usize, usize)> {
-    if !text.starts_with("eyJ") {
-        return None;
-    }
-    let part = |text: &str| {
-        text.bytes()
-            .take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
-            .count()
-    };
-    let header = part(text);
-    let payload = part(text.get(header..)?.strip_prefix('.')?);
-    let signature = part(text.get(header + 1 + payload..)?.strip_prefix('.')?);
-    (payload > 0).then_some((0, header + payload + signature + 2))
+/// Bytes of a compact JWS at the start of `text`: two dots, base64url between.
+fn token(text: &str) -> Option<usize> {
+    let header = word(text);
+    let payload = word(text.get(header..)?.strip_prefix('.')?);
+    let signature = word(text.get(header + 1 + payload..)?.strip_prefix('.')?);
+    (payload > 0).then_some(header + payload + signature + 2)
+}
+
+/// Bytes of base64url at the start of `text`.
+fn word(text: &str) -> usize {
+    text.bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+        .count()
 }

@@ -7,6 +7,7 @@ use modelops_security::auth::{
 use modelops_security::keys::{PasswordKdf, Pbkdf2Hash};
 use modelops_security::sign::SigningKey;
 use modelops_security::{KeyError, RequestError};
+use proptest::prelude::*;
 
 use crate::seeded;
 
@@ -137,6 +138,35 @@ fn a_full_cache_refuses_rather_than_forgets() {
     assert!(send(NOW).is_ok());
     assert_eq!(send(NOW), Err(RequestError::Busy));
     assert!(send(NOW.plus(60)).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_nonce_is_refused_exactly_while_it_is_remembered(
+        steps in prop::collection::vec((0_usize..3, 0_usize..4, 0_u64..20, 0_u64..4), 1..60),
+    ) {
+        const CAPACITY: usize = 5;
+        let mut cache = ReplayCache::new(CAPACITY);
+        let mut by_hand: Vec<(&str, &str, u64)> = Vec::new();
+        let mut now = 0;
+        for (key, nonce, life, passed) in steps {
+            now += passed;
+            // Key and nonce joined are the same text in several ways.
+            let (key, nonce) = (["a", "aa", "b"][key], ["", "a", "aa", "ab"][nonce]);
+            by_hand.retain(|(.., until)| *until > now);
+            let expected = if by_hand.iter().any(|(k, n, _)| (*k, *n) == (key, nonce)) {
+                Err(RequestError::Replayed)
+            } else if by_hand.len() == CAPACITY {
+                Err(RequestError::Busy)
+            } else {
+                by_hand.push((key, nonce, now + life));
+                Ok(())
+            };
+            prop_assert_eq!(cache.remember(key, nonce, UnixSeconds(now + life), UnixSeconds(now)), expected);
+        }
+    }
 }
 
 #[test]
