@@ -242,7 +242,7 @@ fn files(run: &mut Comparison) {
     let demand = OpenOptions::default().with_threads(NonZeroUsize::MIN);
     run.case(open)
         .ours_with(clear_copies, |()| {
-            drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap())
+            drop(open_file(&sealed, &path("back"), &keyring, &demand).unwrap());
         })
         .peer_with("copy, 1 MiB reads and writes", clear_copies, |()| {
             drop(copy(&plain, &path("copy"), |part, out| {
@@ -274,7 +274,7 @@ fn files(run: &mut Comparison) {
     let both = SealOptions::default().with_threads(NonZeroUsize::new(2).unwrap());
     run.case(two)
         .ours_with(clear, |()| {
-            drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap())
+            drop(seal_file(&plain, &sealed, &keyring, &both, &mut SystemRandom::new()).unwrap());
         })
         .peer_with("ours with one thread", clear, |()| seal_ours())
         .per("byte", len)
