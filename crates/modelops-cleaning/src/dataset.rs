@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::DataError;
 use crate::kernel::random::{below, generator};
@@ -192,10 +193,17 @@ impl Role for Test {}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Split<R: Role> {
     data: Dataset,
     role: PhantomData<R>,
+}
+
+// Derived, it would ask for a role that can be cloned.
+impl<R: Role> Clone for Split<R> {
+    fn clone(&self) -> Self {
+        Self::declare(self.data.clone())
+    }
 }
 
 impl<R: Role> Split<R> {
@@ -236,6 +244,40 @@ impl<R: Role> Split<R> {
     #[must_use]
     pub fn rows(&self) -> &[usize] {
         &self.data.rows
+    }
+
+    /// Some of the rows.
+    pub(crate) fn take(&self, rows: &[usize]) -> Self {
+        Self::declare(self.data.take(rows))
+    }
+
+    /// A fingerprint of all that a transformer can learn from: values (one NaN), labels, names.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        let mut hash = Xxh3::new();
+        let (rows, features) = self.x().dim();
+        for count in [rows, features, self.classes().len()] {
+            hash.update(&(count as u64).to_le_bytes());
+        }
+        for &value in self.x() {
+            let value = if value.is_nan() { f64::NAN } else { value };
+            hash.update(&value.to_bits().to_le_bytes());
+        }
+        for &label in self.y() {
+            hash.update(&(label as u64).to_le_bytes());
+        }
+        for name in self.features().iter().chain(self.classes()) {
+            hash.update(&(name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+        }
+        hash.digest128()
+    }
+
+    /// The same rows with more features.
+    pub(crate) fn append(&self, more: ArrayView2<'_, f64>, names: impl IntoIterator<Item = String>) -> Self {
+        let x = concatenate(Axis(1), &[self.x(), more]).expect("as many rows");
+        let mut features = self.features().to_vec();
+        features.extend(names);
+        self.with_x(x, features)
     }
 
     /// The same rows with other features.

@@ -373,9 +373,60 @@ pub enum FitError {
         /// Features given.
         found: usize,
     },
+    /// The part does not have a feature that the transformer names.
+    #[error("there is no feature {feature} among {features}")]
+    Feature {
+        /// The feature, from 0.
+        feature: usize,
+        /// How many there are.
+        features: usize,
+    },
+    /// A value is missing where every one is needed.
+    #[error("row {row}, feature {feature} is missing; impute first")]
+    Missing {
+        /// The row, from 0.
+        row: usize,
+        /// The feature, from 0.
+        feature: usize,
+    },
     /// A parameter that must be at least one is zero.
-    #[error("the number of neighbours and of rounds must be at least one")]
+    #[error("the number of neighbours, rounds, trees or grouping features must be at least one")]
     Zero,
+    /// A factor or fraction is out of its range.
+    #[error(
+        "{value} is out of range; expected a factor above zero, or a fraction above zero and at most one half"
+    )]
+    Parameter {
+        /// The value.
+        value: f64,
+    },
+}
+
+/// Why stored state is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The file could not be read or written.
+    #[error("the state could not be read or written: {kind}")]
+    Io {
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// The text is no state, or one that was cut short or changed.
+    #[error("this is no fitted state, or it has been changed since it was saved; fit again")]
+    Damaged,
+    /// The state has a version that this crate does not know.
+    #[error("state version {found} is not known; use version 1")]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// The state was fitted for another preparation.
+    #[error("the state was fitted for another preparation; fit this one")]
+    OtherPreparation,
+    /// The state was fitted on another training part.
+    #[error("the state was fitted on another training part; fit again")]
+    OtherTraining,
 }
 
 /// Why a training part cannot be resampled.

@@ -13,12 +13,14 @@ mod impute;
 )]
 mod kernel;
 mod ledger;
+mod outlier;
 mod pipeline;
 #[cfg_attr(
     not(feature = "frame"),
     expect(dead_code, reason = "parts that only the typed engine uses")
 )]
 mod plan;
+mod prepare;
 #[cfg_attr(
     not(feature = "frame"),
     expect(dead_code, reason = "parts that only the typed engine uses")
@@ -34,14 +36,17 @@ pub mod text;
 
 pub use dataset::{Dataset, Role, Split, Test, Train};
 pub use error::{
-    DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, SyntaxError,
+    DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, StateError,
+    SyntaxError,
 };
 pub use impute::{
-    FittedIterativeImputer, FittedKnnImputer, FittedSimpleImputer, IterativeImputer, KnnImputer,
-    SimpleImputer, Strategy,
+    FittedGroupImputer, FittedIterativeImputer, FittedKnnImputer, FittedSimpleImputer, Gap, GroupImputer,
+    IterativeImputer, KnnImputer, SequenceImputer, SimpleImputer, Strategy,
 };
 pub use ledger::{Cause, Disposition, Ledger, Outcome, Reason};
+pub use outlier::{FittedIsolationForest, FittedOutlierFences, IsolationForest, OutlierFences};
 pub use pipeline::{Pipeline, Progress, RunOptions, RunReport, Work};
+pub use prepare::{FittedPreparation, Preparation, Transformer};
 pub use profile::{ColumnProfile, Histogram, Numbers, Profile};
 pub use resample::{Jitter, Mixed, Mixup, Origin, RandomOverSampler, RandomUnderSampler, Resampled, Smote};
 pub use scale::{FittedScaler, Scaler, Scaling};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Role, Split, Train};
 use crate::engine::outlier::quantile;
 use crate::error::FitError;
+use crate::impute::width;
 
 /// What a feature's values are moved and divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,17 +131,18 @@ impl FittedScaler {
         &self.spreads
     }
 
+    /// The features it was fitted on, where all of its parts agree.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let width = self.centres.len();
+        (self.spreads.len() == width).then_some(width)
+    }
+
     /// Scales a part.
     ///
     /// # Errors
     /// [`FitError::Width`].
     pub fn transform<R: Role>(&self, part: &Split<R>) -> Result<Split<R>, FitError> {
-        if part.x().ncols() != self.centres.len() {
-            return Err(FitError::Width {
-                fitted: self.centres.len(),
-                found: part.x().ncols(),
-            });
-        }
+        width(self.centres.len(), part)?;
         let mut x = part.x().to_owned();
         for mut row in x.rows_mut() {
             for ((value, centre), spread) in row.iter_mut().zip(&self.centres).zip(&self.spreads) {

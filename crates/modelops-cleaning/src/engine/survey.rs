@@ -38,7 +38,7 @@ impl Survey {
 
 /// Surveys the records of a CSV file.
 pub(crate) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunError> {
-    let columns = plan.columns.len();
+    let columns = plan.inputs;
     let mut survey = Survey::new(columns);
     let mut plain = source.header.plain;
     let judged: Vec<bool> = (0..columns)

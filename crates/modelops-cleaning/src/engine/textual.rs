@@ -144,7 +144,7 @@ impl<'p> Judge<'p> {
     /// Why the record cannot be read, if it cannot.
     #[inline]
     pub(crate) fn fault(&self, record: &Record<'_>) -> Option<u16> {
-        record.fault(self.plan.columns.len(), self.plan.reading)
+        record.fault(self.plan.inputs, self.plan.reading)
     }
 
     /// Judges every record of a block as far as it goes without knowing the records before it, and reads ahead what the

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Role, Split, Train};
 use crate::error::FitError;
+use crate::impute::width;
 
 /// Fills in what a ridge regression on all other features predicts, feature by feature and round by round.
 ///
@@ -270,13 +271,8 @@ impl FittedIterativeImputer {
     /// # Errors
     /// [`FitError::Width`].
     pub fn transform<R: Role>(&self, part: &Split<R>) -> Result<Split<R>, FitError> {
+        width(self.means.len(), part)?;
         let x = part.x();
-        if x.ncols() != self.means.len() {
-            return Err(FitError::Width {
-                fitted: self.means.len(),
-                found: x.ncols(),
-            });
-        }
         let missing = missing_rows(x);
         let mut filled = self.centred(x);
         for link in &self.chain {
@@ -287,6 +283,13 @@ impl FittedIterativeImputer {
         }
         self.uncentre(filled.view_mut(), x);
         Ok(part.with_x(filled, part.features().to_vec()))
+    }
+
+    /// The features it was fitted on, where all of its parts agree.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let width = self.means.len();
+        let sound = |link: &Link| link.feature < width && link.weights.len() == width;
+        self.chain.iter().all(sound).then_some(width)
     }
 
     /// The values less the means; zero where one is missing.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Role, Split, Train};
 use crate::error::FitError;
+use crate::impute::width;
 use crate::kernel::nan_distance::{Columns, Nearest};
 
 /// Fills in the mean of the `k` nearest rows of the training part that have the value.
@@ -90,11 +91,46 @@ impl KnnImputer {
 }
 
 /// A [`KnnImputer`] that has its training part.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct FittedKnnImputer {
     neighbours: usize,
     x: Array2<f64>,
     means: Vec<f64>,
+}
+
+/// As it is written down: the training part row by row, `null` where a value is missing.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    neighbours: NonZeroUsize,
+    rows: usize,
+    values: Vec<Option<f64>>,
+    means: Vec<f64>,
+}
+
+impl From<FittedKnnImputer> for Stored {
+    fn from(fitted: FittedKnnImputer) -> Self {
+        Self {
+            neighbours: NonZeroUsize::new(fitted.neighbours).expect("checked when the imputer was made"),
+            rows: fitted.x.nrows(),
+            values: fitted.x.iter().map(|&v| (!v.is_nan()).then_some(v)).collect(),
+            means: fitted.means,
+        }
+    }
+}
+
+impl TryFrom<Stored> for FittedKnnImputer {
+    type Error = ndarray::ShapeError;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let values = stored.values.into_iter().map(|v| v.unwrap_or(f64::NAN));
+        Ok(Self {
+            neighbours: stored.neighbours.get(),
+            x: Array2::from_shape_vec((stored.rows, stored.means.len()), values.collect())?,
+            means: stored.means,
+        })
+    }
 }
 
 impl FittedKnnImputer {
@@ -103,14 +139,8 @@ impl FittedKnnImputer {
     /// # Errors
     /// [`FitError::Width`].
     pub fn transform<R: Role>(&self, part: &Split<R>) -> Result<Split<R>, FitError> {
-        let x = part.x();
-        if x.ncols() != self.means.len() {
-            return Err(FitError::Width {
-                fitted: self.means.len(),
-                found: x.ncols(),
-            });
-        }
-        Ok(part.with_x(self.fill(x), part.features().to_vec()))
+        width(self.means.len(), part)?;
+        Ok(part.with_x(self.fill(part.x()), part.features().to_vec()))
     }
 
     fn fill(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {

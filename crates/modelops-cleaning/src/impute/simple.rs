@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Role, Split, Train};
 use crate::engine::outlier::quantile;
 use crate::error::FitError;
+use crate::impute::width;
 
 /// What stands in for a missing value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,19 @@ pub enum Strategy {
     Median,
     /// The most frequent value of the feature, the smallest of equals.
     Mode,
+}
+
+impl Strategy {
+    /// The value for the known values of a feature; `None` where it takes one and there is none.
+    pub(crate) fn of(self, known: &mut [f64]) -> Option<f64> {
+        match self {
+            Self::Constant(value) => Some(value),
+            _ if known.is_empty() => None,
+            Self::Mean => Some(known.iter().sum::<f64>() / known.len() as f64),
+            Self::Median => Some(quantile(known, 0.5)),
+            Self::Mode => Some(mode(known)),
+        }
+    }
 }
 
 /// Fills in one value a feature. Fast and blunt: it narrows the spread and ignores the other features.
@@ -106,13 +120,8 @@ impl SimpleImputer {
             if self.indicators && known.len() < x.nrows() {
                 indicated.push(feature);
             }
-            values.push(match self.strategy {
-                Strategy::Constant(value) => value,
-                _ if known.is_empty() => return Err(FitError::NoValue { feature }),
-                Strategy::Mean => known.iter().sum::<f64>() / known.len() as f64,
-                Strategy::Median => quantile(&mut known, 0.5),
-                Strategy::Mode => mode(&mut known),
-            });
+            let value = self.strategy.of(&mut known);
+            values.push(value.ok_or(FitError::NoValue { feature })?);
         }
         Ok(FittedSimpleImputer { values, indicated })
     }
@@ -149,8 +158,9 @@ impl FittedSimpleImputer {
     /// # Errors
     /// [`FitError::Width`].
     pub fn transform<R: Role>(&self, part: &Split<R>) -> Result<Split<R>, FitError> {
+        self.fits(part)?;
         let mut names = part.features().to_vec();
-        let x = self.fill(part.x())?;
+        let x = self.fill(part.x());
         names.extend(
             self.indicated
                 .iter()
@@ -159,14 +169,20 @@ impl FittedSimpleImputer {
         Ok(part.with_x(x, names))
     }
 
-    fn fill(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, FitError> {
+    pub(crate) fn fits<R: Role>(&self, part: &Split<R>) -> Result<(), FitError> {
+        width(self.values.len(), part)
+    }
+
+    pub(crate) fn width(&self) -> Option<usize> {
+        let width = self.values.len();
+        self.indicated
+            .iter()
+            .all(|&feature| feature < width)
+            .then_some(width)
+    }
+
+    fn fill(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {
         let (rows, width) = x.dim();
-        if width != self.values.len() {
-            return Err(FitError::Width {
-                fitted: self.values.len(),
-                found: width,
-            });
-        }
         let mut out = Array2::zeros((rows, width + self.indicated.len()));
         for (mut to, from) in out.rows_mut().into_iter().zip(x.rows()) {
             for (feature, (&value, &stand_in)) in from.iter().zip(&self.values).enumerate() {
@@ -176,6 +192,6 @@ impl FittedSimpleImputer {
                 to[width + i] = f64::from(u8::from(from[feature].is_nan()));
             }
         }
-        Ok(out)
+        out
     }
 }

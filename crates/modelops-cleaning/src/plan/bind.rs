@@ -10,7 +10,8 @@ use crate::spec::{Action, Check, DropDuplicates, DropMissing, How, Outliers, Pip
 
 impl Plan {
     /// Binds a checked specification to the columns of the input.
-    pub(crate) fn bind(spec: &PipelineSpec, columns: Vec<String>) -> Result<Self, RunError> {
+    pub(crate) fn bind(spec: &PipelineSpec, mut columns: Vec<String>) -> Result<Self, RunError> {
+        let inputs = columns.len();
         let mut reasons = Reasons::default();
         let mut early = |cause, disposition| reasons.add(cause, None, None, disposition);
         let reading = Reading {
@@ -22,12 +23,13 @@ impl Plan {
             not_object: early(Cause::NotAnObject, Disposition::Quarantined),
         };
         let mut binder = Binder {
-            columns: &columns,
+            inputs,
+            columns: &mut columns,
             reasons,
             nodes: Vec::with_capacity(spec.steps.len()),
             step: 0,
         };
-        let mut casts = vec![None; columns.len()];
+        let mut casts = vec![None; inputs];
         for (name, &kind) in &spec.read.types {
             let at = binder.find(name)?;
             let reason = binder
@@ -35,7 +37,7 @@ impl Plan {
                 .add(Cause::Type, None, Some(name), Disposition::Quarantined);
             casts[at] = Some((kind, reason));
         }
-        let mut sentinels = vec![spec.read.sentinels.everywhere.clone(); columns.len()];
+        let mut sentinels = vec![spec.read.sentinels.everywhere.clone(); inputs];
         for (name, texts) in &spec.read.sentinels.columns {
             sentinels[binder.find(name)?].extend(texts.iter().cloned());
         }
@@ -63,12 +65,14 @@ impl Plan {
             trim: spec.read.trim,
             steps: spec.steps.len(),
             columns,
+            inputs,
         })
     }
 }
 
 struct Binder<'a> {
-    columns: &'a [String],
+    columns: &'a mut Vec<String>,
+    inputs: usize,
     reasons: Reasons,
     nodes: Vec<Node>,
     step: usize,
@@ -91,7 +95,7 @@ impl Binder<'_> {
     /// The columns named; all of them where none is.
     fn find_all(&self, names: &[String]) -> Result<Vec<usize>, RunError> {
         if names.is_empty() {
-            return Ok((0..self.columns.len()).collect());
+            return Ok((0..self.inputs).collect());
         }
         names.iter().map(|name| self.find(name)).collect()
     }
@@ -149,6 +153,9 @@ impl Binder<'_> {
     fn check(&mut self, check: &Check) -> Result<(), RunError> {
         let column = self.find(&check.column)?;
         let (cause, test) = compile(&check.rule);
+        if check.on_fail == Action::Flag {
+            return self.flag(column, test, cause);
+        }
         let reason = self.reason(cause, Some(column), check.on_fail);
         match test {
             Test::Range(bounds) => self.within(column, bounds, reason, check.on_fail),
@@ -165,9 +172,27 @@ impl Binder<'_> {
             statistic: step.method,
         });
         for (index, column) in columns.into_iter().enumerate() {
+            let bounds = Bounds::Learned { node, index };
+            if step.action == Action::Flag {
+                self.flag(column, Test::Range(bounds), Cause::Outlier)?;
+                continue;
+            }
             let reason = self.reason(Cause::Outlier, Some(column), step.action);
-            self.within(column, Bounds::Learned { node, index }, reason, step.action);
+            self.within(column, bounds, reason, step.action);
         }
+        Ok(())
+    }
+
+    /// Adds a column that says where `test` fails.
+    fn flag(&mut self, column: usize, test: Test, cause: Cause) -> Result<(), RunError> {
+        let name = format!("{} {cause}", self.columns[column]);
+        if self.columns.contains(&name) {
+            return Err(RunError::DuplicateColumn { column: name });
+        }
+        let value = Value::Fails { column, test };
+        let column = self.columns.len();
+        self.columns.push(name);
+        self.push(RelOp::Project { column, value });
         Ok(())
     }
 

@@ -59,13 +59,11 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
         Step::Fill(_) if textual => return Err(SpecError::NotTextual { step: index }),
         Step::Fill(_) => {}
         Step::Check(check) => {
-            if check.on_fail == Action::Clip {
-                if textual {
-                    return Err(SpecError::NotTextual { step: index });
-                }
-                if !matches!(check.rule, Rule::Range { .. }) {
-                    return Err(SpecError::CannotClip { step: index });
-                }
+            if changes(check.on_fail) && textual {
+                return Err(SpecError::NotTextual { step: index });
+            }
+            if check.on_fail == Action::Clip && !matches!(check.rule, Rule::Range { .. }) {
+                return Err(SpecError::CannotClip { step: index });
             }
             match &check.rule {
                 Rule::Range { min, max } => {
@@ -90,7 +88,7 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
             if outliers.columns.is_empty() {
                 return Err(SpecError::Empty { step: index });
             }
-            if outliers.action == Action::Clip && textual {
+            if changes(outliers.action) && textual {
                 return Err(SpecError::NotTextual { step: index });
             }
             let (OutlierMethod::ZScore(k) | OutlierMethod::Mad(k) | OutlierMethod::Iqr(k)) = outliers.method;
@@ -100,6 +98,11 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
         }
     }
     Ok(())
+}
+
+/// Whether the action changes what a clean record says.
+fn changes(action: Action) -> bool {
+    matches!(action, Action::Clip | Action::Flag)
 }
 
 pub(super) fn bounds(min: Option<f64>, max: Option<f64>) -> (f64, f64) {

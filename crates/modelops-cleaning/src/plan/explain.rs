@@ -16,7 +16,7 @@ pub(crate) fn explain(spec: &PipelineSpec, plan: &Plan) -> String {
         "{mode} scan of {} {:?}, {} columns\n",
         format_name(spec.read.format),
         spec.read.path,
-        plan.columns.len()
+        plan.inputs
     );
     for (at, cast) in plan.casts.iter().enumerate() {
         if let Some((kind, reason)) = cast {
@@ -115,6 +115,7 @@ fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
             let value = match value {
                 Value::Fill(constant) => format!("fill({}, {constant:?})", name(*column)),
                 Value::Clamp(bounds) => format!("clamp({}, {})", name(*column), bounds_name(*bounds)),
+                Value::Fails { column, test } => format!("not {} {}", name(*column), test_name(test)),
             };
             line(text, &step, "project", &format!("{} := {value}", name(*column)));
         }

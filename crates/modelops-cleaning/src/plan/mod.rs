@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | `Select` | those that fail the predicate get the reason | `CASE WHEN outcome IS NULL AND NOT p THEN reason` |
 //! | `Distinct` | among those with equal keys one survives or none, the others get the reason | `ROW_NUMBER() OVER (PARTITION BY keys ORDER BY row)` |
-//! | `Project` | the column gets a new value; where that differs, the step's repair is noted | `CASE WHEN … THEN … END AS column` |
+//! | `Project` | the column gets a new value; where that differs, the step's repair is noted. A column may be new | `CASE WHEN … THEN … END AS column` |
 //! | `Aggregate` | their statistics become [`Bounds::Learned`] of later nodes | a grand aggregate, joined to every row |
 //!
 //! A record with an outcome passes every later node unchanged. At the end a record without one is clean; the others go
@@ -38,7 +38,10 @@ pub(crate) use explain::explain;
 /// A specification bound to the columns of an input: names are positions, rules are compiled, reasons are numbered.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// Those of the input, and after them those that steps add.
     pub(crate) columns: Vec<String>,
+    /// How many of the columns the input has.
+    pub(crate) inputs: usize,
     pub(crate) nodes: Vec<Node>,
     /// Every reason that a record can get, numbered; those of reading first.
     pub(crate) reasons: Reasons,
@@ -126,6 +129,8 @@ pub(crate) enum Value {
     Fill(String),
     /// The nearest number within bounds; missing and NaN stay.
     Clamp(Bounds),
+    /// Whether the cell of another column fails the test. No repair: the column is new.
+    Fails { column: usize, test: Test },
 }
 
 /// An interval of numbers, both ends included.

@@ -29,6 +29,10 @@ pub enum Action {
     Quarantine,
     /// It is left out; the ledger says why.
     Drop,
+    /// It stays, and a column of its own says so: `true` where the value fails, `false` elsewhere. The column comes after those
+    /// of the input and is called after the column judged and the cause, `age out of range` for instance; later steps
+    /// may use it (typed pipelines).
+    Flag,
     /// The value is moved to the nearest allowed one and the record counts as repaired (typed; ranges and outliers).
     Clip,
 }

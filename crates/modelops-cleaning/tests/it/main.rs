@@ -4,7 +4,6 @@
 mod constraint;
 mod data;
 mod errors;
-mod impute;
 mod properties;
 mod reference;
 mod slow;

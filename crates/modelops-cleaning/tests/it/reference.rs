@@ -2,7 +2,7 @@
 
 use modelops_cleaning::{
     Action, Cause, Check, ColumnType, DropDuplicates, DropMissing, Equality, Fill, Format, How, Keep, Mode,
-    Outcome, OutlierMethod, Outliers, PipelineSpec, Read, Rule,
+    Outcome, OutlierMethod, Outliers, Pipeline, PipelineSpec, Read, Rule,
 };
 
 use crate::{Files, run};
@@ -250,6 +250,77 @@ fn outliers_are_judged_by_what_reached_them() {
 }
 
 #[test]
+fn flags_are_columns_of_their_own_and_later_steps_see_them() {
+    let range = Rule::Range {
+        min: Some(0.0),
+        max: Some(9.0),
+    };
+    let flagged = |files: &Files| {
+        typed(files)
+            .step(DropDuplicates::default())
+            .step(Check::new("v", range.clone()).on_fail(Action::Flag))
+            .step(Check::new("w", Rule::Regex("^x".into())).on_fail(Action::Flag))
+            .step(Outliers {
+                columns: vec!["v".into()],
+                method: OutlierMethod::Iqr(1.5),
+                action: Action::Flag,
+            })
+            .step(Check::new("v", range.clone()).on_fail(Action::Clip))
+    };
+    let files = Files::with("v,w\n1,x\n1,x\n2,yx\n,\n3,x\n4,x\n5,x\n90,x\n");
+    let report = run(flagged(&files));
+    assert_eq!(
+        files.clean(),
+        "v,w,v out of range,w no match,v outlier\n\
+         1,x,false,false,false\n2,yx,false,true,false\n,,false,false,false\n3,x,false,false,false\n\
+         4,x,false,false,false\n5,x,false,false,false\n9,x,true,false,true\n"
+    );
+    // A flag is no repair; the clip is one.
+    assert_eq!(report.ledger.repairs(), [0, 0, 0, 0, 1]);
+
+    let files = Files::with("v,w\n1,x\n90,x\n");
+    let only_sound = Check::new("v out of range", Rule::NotNull).on_fail(Action::Drop);
+    let report = run(flagged(&files)
+        .step(only_sound)
+        .write(files.at("clean"), Format::Parquet));
+    assert_eq!(report.ledger.records_in(), 2);
+    let back =
+        run(PipelineSpec::new(Read::new(files.at("clean"), Format::Parquet)).write_csv(files.at("again")));
+    assert_eq!(back.ledger.kept(), 2);
+    assert_eq!(
+        std::fs::read_to_string(files.at("again")).unwrap(),
+        "v,w,v out of range,w no match,v outlier\n1,x,false,false,false\n9,x,true,false,false\n"
+    );
+
+    let files = Files::with("v,v outlier\n1,x\n");
+    let spec = typed(&files).step(Outliers {
+        columns: vec!["v".into()],
+        method: OutlierMethod::Iqr(1.5),
+        action: Action::Flag,
+    });
+    let pipeline = Pipeline::try_new(spec.clone()).unwrap();
+    assert_eq!(
+        pipeline.run().unwrap_err(),
+        modelops_cleaning::RunError::DuplicateColumn {
+            column: "v outlier".into()
+        }
+    );
+    assert_eq!(
+        Pipeline::try_new(spec.mode(Mode::Textual)).unwrap_err(),
+        modelops_cleaning::SpecError::NotTextual { step: 0 }
+    );
+    let files = Files::with("v\n1\n");
+    let plan = Pipeline::try_new(typed(&files).step(Check::new("v", range).on_fail(Action::Flag)))
+        .unwrap()
+        .explain()
+        .unwrap();
+    assert!(
+        plan.contains("project    \"v out of range\" := not \"v\" within [0, 9]\n"),
+        "{plan}"
+    );
+}
+
+#[test]
 fn json_lines_and_parquet_go_the_same_way() {
     let lines = "{\"id\":\"7\",\"v\":1.10,\"n\":{\"x\":[1]}}\n\n[1]\n{\"v\":null,\"id\":\"8\"}\n{\"id\":\"7\",\"v\":1.1,\"n\":{\"x\":[1]}}\n{\"id\":1,\"id\":2}\n";
     let files = Files::with(lines);
@@ -321,10 +392,7 @@ outliers = {{ columns = ['age'], method.mad = 3.5, action = 'drop' }}
     let yaml = PipelineSpec::from_yaml(&yaml).unwrap();
     assert_eq!(PipelineSpec::from_toml(&toml).unwrap(), yaml);
     assert_eq!(PipelineSpec::from_json(&yaml.to_json()).unwrap(), yaml);
-    let plan = modelops_cleaning::Pipeline::try_new(yaml)
-        .unwrap()
-        .explain()
-        .unwrap();
+    let plan = Pipeline::try_new(yaml).unwrap().explain().unwrap();
     let expected = format!(
         r#"typed scan of csv {path:?}, 3 columns
  read  cast       "age" to Float, else quarantine: wrong type

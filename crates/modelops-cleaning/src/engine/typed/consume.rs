@@ -295,7 +295,7 @@ impl<'p> Consumer<'p> {
             RelOp::Distinct { keys, .. } => {
                 let views: Vec<View<'_>> = match &keys.columns {
                     Some(columns) => columns.iter().map(|&at| view(at)).collect(),
-                    None => (0..self.plan.columns.len()).map(view).collect(),
+                    None => (0..self.plan.inputs).map(view).collect(),
                 };
                 for (i, row) in reached {
                     self.cells.clear();
@@ -318,7 +318,7 @@ fn duplicate(plan: &Plan, node: usize, op: &RelOp, until: usize) -> Option<Dupli
     let changed = changed_later(plan, node, until);
     let columns = match &keys.columns {
         Some(columns) => columns.clone(),
-        None => (0..plan.columns.len()).collect(),
+        None => (0..plan.inputs).collect(),
     };
     Some(Duplicate {
         node,

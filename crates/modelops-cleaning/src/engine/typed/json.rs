@@ -122,7 +122,7 @@ pub(in crate::engine) fn names(read: &Read) -> Result<Vec<String>, RunError> {
 
 /// Surveys the lines and stages the sound ones.
 pub(super) fn survey(spec: &PipelineSpec, plan: &Plan, stage: &mut Stage) -> Result<Survey, RunError> {
-    let mut survey = Survey::new(plan.columns.len());
+    let mut survey = Survey::new(plan.inputs);
     let mut cells: Vec<Option<String>> = Vec::new();
     let position: HashMap<&str, usize> = plan
         .columns
@@ -148,7 +148,7 @@ pub(super) fn survey(spec: &PipelineSpec, plan: &Plan, stage: &mut Stage) -> Res
             return Ok(());
         };
         cells.clear();
-        cells.resize(plan.columns.len(), None);
+        cells.resize(plan.inputs, None);
         for (name, value) in members.0 {
             let at = position[name.as_str()];
             let written = value.get();
@@ -178,7 +178,7 @@ pub(super) fn survey(spec: &PipelineSpec, plan: &Plan, stage: &mut Stage) -> Res
         }
         stage.end()
     })?;
-    if plan.columns.len() == 1 {
+    if plan.inputs == 1 {
         survey.touched[0] = true;
     }
     Ok(survey)

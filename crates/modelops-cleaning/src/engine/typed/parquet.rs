@@ -27,7 +27,7 @@ pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
     stage::unique_names(&names)?;
     let plan = Plan::bind(spec, names)?;
-    let mut survey = Survey::new(plan.columns.len());
+    let mut survey = Survey::new(plan.inputs);
     survey.records = records;
     survey.plain = true;
     for (at, field) in schema.iter_values().enumerate() {

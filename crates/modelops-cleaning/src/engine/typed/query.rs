@@ -54,12 +54,13 @@ impl Input {
         plan: &Plan,
         staged: Option<&Path>,
     ) -> Result<Self, RunError> {
-        let kinds: Vec<ColumnType> = survey
+        let mut kinds: Vec<ColumnType> = survey
             .candidates
             .iter()
             .zip(&plan.casts)
             .map(|(candidate, cast)| cast.map_or(candidate.kind(), |(kind, _)| kind))
             .collect();
+        let mut touched = survey.touched.clone();
         let path = staged.unwrap_or(&spec.read.path);
         let plain_path = PlRefPath::try_from_path(path).map_err(|e| engine(&e))?;
         if spec.read.format == Format::Parquet {
@@ -78,19 +79,20 @@ impl Input {
             let scan = LazyFrame::scan_parquet(plain_path, args)
                 .map_err(|e| engine(&e))?
                 .select(columns);
-            let raw_text = native
+            let mut raw_text: Vec<bool> = native
                 .iter()
                 .zip(&kinds)
                 .map(|(native, kind)| native != kind || *native == ColumnType::Text)
                 .collect();
+            add(plan, &mut kinds, &mut raw_text, &mut touched);
             return Ok(Self {
                 scan,
                 kinds,
                 raw_text,
-                touched: survey.touched.clone(),
+                touched,
             });
         }
-        let raw_text: Vec<bool> = (0..kinds.len())
+        let mut raw_text: Vec<bool> = (0..kinds.len())
             .map(|at| {
                 kinds[at] == ColumnType::Text || survey.touched[at] || !survey.candidates[at].fits(kinds[at])
             })
@@ -113,11 +115,12 @@ impl Input {
             .with_glob(false)
             .finish()
             .map_err(|e| engine(&e))?;
+        add(plan, &mut kinds, &mut raw_text, &mut touched);
         Ok(Self {
             scan,
             kinds,
             raw_text,
-            touched: survey.touched.clone(),
+            touched,
         })
     }
 
@@ -197,6 +200,13 @@ impl Input {
     }
 }
 
+/// Columns that steps add are flags, and nobody reads them.
+fn add(plan: &Plan, kinds: &mut Vec<ColumnType>, raw_text: &mut Vec<bool>, touched: &mut Vec<bool>) {
+    kinds.resize(plan.columns.len(), ColumnType::Bool);
+    raw_text.resize(plan.columns.len(), false);
+    touched.resize(plan.columns.len(), false);
+}
+
 struct Query<'a> {
     frame: LazyFrame,
     kinds: &'a [ColumnType],
@@ -259,6 +269,10 @@ impl Query<'_> {
             RelOp::Project { column, value } => match value {
                 Value::Fill(constant) => self.fill(node.step, *column, constant)?,
                 Value::Clamp(bounds) => self.clamp(node.step, *column, *bounds)?,
+                Value::Fails { column: judged, test } => {
+                    let failed = self.fails(node.step, *judged, test)?.unwrap_or(lit(false));
+                    self.with(vec![failed.fill_null(lit(false)).alias(position(*column))]);
+                }
             },
             RelOp::Aggregate { .. } => {}
         }
@@ -372,7 +386,8 @@ pub(super) fn changed_later(plan: &Plan, index: usize, until: usize) -> Vec<usiz
     let later = plan.nodes[..until].iter().skip(index + 1);
     let mut changed: Vec<usize> = later
         .filter_map(|node| match &node.op {
-            RelOp::Project { column, .. } => Some(*column),
+            // A column that a step adds is never changed again.
+            RelOp::Project { column, .. } if *column < plan.inputs => Some(*column),
             _ => None,
         })
         .collect();

@@ -97,7 +97,7 @@ pub(super) fn csv(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
         return Ok((survey, plan, None));
     }
     source.seek(first)?;
-    let columns = plan.columns.len();
+    let columns = plan.inputs;
     let mut stage = Stage::create(spec, columns)?;
     let mut scratch = Vec::new();
     while let Some(record) = source.next_record()? {
@@ -119,7 +119,7 @@ pub(super) fn csv(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
 pub(super) fn json_lines(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let names = json::names(&spec.read)?;
     let plan = Plan::bind(spec, names)?;
-    let mut stage = Stage::create(spec, plan.columns.len())?;
+    let mut stage = Stage::create(spec, plan.inputs)?;
     let survey = json::survey(spec, &plan, &mut stage)?;
     Ok((survey, plan, Some(stage.finish()?)))
 }

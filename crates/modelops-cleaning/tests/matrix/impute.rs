@@ -4,7 +4,7 @@ use modelops_cleaning::{Dataset, FittedIterativeImputer, IterativeImputer, KnnIm
 use modelops_testkit::tolerance::{ITERATED_RIDGE, NEIGHBOUR_MEAN, close};
 use ndarray::{Array2, ArrayView2, arr2};
 
-const DIRTY: [[f64; 4]; 24] = [
+pub(crate) const DIRTY: [[f64; 4]; 24] = [
     [-1.399, 12.019, -4.623, -2.336],
     [-3.139, 12.562, -4.969, -4.287],
     [-0.516, f64::NAN, f64::NAN, f64::NAN],
@@ -68,7 +68,7 @@ fn dirty() -> Split<Train> {
     Split::declare(Dataset::try_new(arr2(&DIRTY), labels, vec!["only".into()]).unwrap())
 }
 
-fn filled(x: ArrayView2<'_, f64>) -> Vec<f64> {
+pub(crate) fn filled(x: ArrayView2<'_, f64>) -> Vec<f64> {
     let dirty: Array2<f64> = arr2(&DIRTY);
     let missing = dirty.iter().zip(&x).filter(|(known, _)| known.is_nan());
     missing.map(|(_, value)| *value).collect()
