@@ -25,6 +25,7 @@
 //! on the wall shows; where both matter, read both. A peer that is not installed is recorded as missing.
 
 mod case;
+pub mod dirty;
 mod measure;
 mod pair;
 mod plot;

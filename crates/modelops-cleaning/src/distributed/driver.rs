@@ -66,7 +66,7 @@ struct Identity {
 }
 
 /// Of what is in a work folder.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 impl Distributed {
     /// Checks the specification, lists the shards and reads the header of the first.
@@ -365,7 +365,9 @@ impl Distributed {
         let counts = counts(&marks);
         let answer = self.answer(engine, task, &Shuffle::Sums, &task.stage())?;
         let mut sums = vec![ExactSum::default(); counts.len()];
-        read_rows::<3>(&answer, |[series, place, digit]| {
+        let mut answered = 0u64;
+        read_rows::<4>(&answer, |[series, place, digit, parts]| {
+            answered = answered.saturating_add(u64::try_from(parts).unwrap_or(u64::MAX));
             let sum = usize::try_from(series)
                 .ok()
                 .and_then(|series| sums.get_mut(series));
@@ -376,6 +378,10 @@ impl Distributed {
             sum.add_part(place, digit);
             Ok(())
         })?;
+        let asked = marks.iter().map(|mark| mark.parts).sum();
+        if answered != asked {
+            return Err(DistributedError::RecordsLost { asked, answered });
+        }
         let infinite = |series: usize| marks.iter().any(|mark| mark.infinite.get(series) == Some(&true));
         let value = |(series, sum): (usize, &mut ExactSum)| {
             if infinite(series) {
@@ -400,8 +406,8 @@ impl Distributed {
         for (series, &n) in (0u32..).zip(&counts).filter(|(_, n)| **n >= 2) {
             for &q in quantiles {
                 let (below, weight) = outlier::rank(n, q);
-                searches.push(Search::new(series, below));
-                searches.push(Search::new(series, below + u64::from(weight > 0.0)));
+                searches.push(Search::new(series, n, below));
+                searches.push(Search::new(series, n, below + u64::from(weight > 0.0)));
             }
         }
         for round in 0..4 {
@@ -422,11 +428,7 @@ impl Distributed {
             })?;
             bins.sort_unstable();
             for search in &mut searches {
-                if !search.narrow(round, &bins) {
-                    let asked = counts.iter().sum();
-                    let answered = bins.iter().map(|(_, values)| values).sum();
-                    return Err(DistributedError::RecordsLost { asked, answered });
-                }
+                search.narrow(round, &bins)?;
             }
         }
         let mut found = searches.chunks_exact(2);
@@ -478,33 +480,46 @@ pub(crate) fn ask(
 #[derive(Debug)]
 struct Search {
     prefix: Prefix,
+    /// How many values have the prefix.
+    values: u64,
     /// The rank of the value wanted among those with the prefix.
     rank: u64,
 }
 
 impl Search {
-    fn new(series: u32, rank: u64) -> Self {
+    fn new(series: u32, values: u64, rank: u64) -> Self {
         Self {
             prefix: Prefix { series, bits: 0 },
+            values,
             rank,
         }
     }
 
-    /// Finds the bin of the value among ascending `bins`; false where they hold too few.
-    fn narrow(&mut self, round: u32, bins: &[(Prefix, u64)]) -> bool {
-        for (bin, values) in bins {
-            let inside =
-                bin.series == self.prefix.series && (round == 0 || bin.bits >> 16 == self.prefix.bits);
-            if !inside {
-                continue;
+    /// Finds the bin of the value among ascending `bins`, which must hold every value with the prefix.
+    fn narrow(&mut self, round: u32, bins: &[(Prefix, u64)]) -> Result<()> {
+        let inside = |bin: &Prefix| {
+            bin.series == self.prefix.series && (round == 0 || bin.bits >> 16 == self.prefix.bits)
+        };
+        let inside = bins.iter().filter(|(bin, _)| inside(bin));
+        let answered = inside
+            .clone()
+            .fold(0u64, |sum, (_, values)| sum.saturating_add(*values));
+        let mut rank = self.rank;
+        let found = inside.clone().find(|(_, values)| {
+            let found = rank < *values;
+            rank -= if found { 0 } else { *values };
+            found
+        });
+        match found {
+            Some((bin, values)) if answered == self.values => {
+                (self.prefix, self.values, self.rank) = (*bin, *values, rank);
+                Ok(())
             }
-            if self.rank < *values {
-                self.prefix = *bin;
-                return true;
-            }
-            self.rank -= values;
+            _ => Err(DistributedError::RecordsLost {
+                asked: self.values,
+                answered,
+            }),
         }
-        false
     }
 }
 

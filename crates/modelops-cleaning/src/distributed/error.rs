@@ -116,12 +116,12 @@ pub enum DistributedError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineFailure),
-    /// The engine answered for another number of records than the shard jobs asked about.
-    #[error("the engine answered for {answered} records of {asked}")]
+    /// The engine answered for another number of rows than the shard jobs gave it: records, values, or parts of sums.
+    #[error("the engine answered for {answered} rows of {asked}")]
     RecordsLost {
-        /// Records asked about.
+        /// Rows asked about.
         asked: u64,
-        /// Records answered for.
+        /// Rows answered for.
         answered: u64,
     },
     /// A file of the work folder is not what was written there.

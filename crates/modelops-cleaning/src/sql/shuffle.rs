@@ -54,7 +54,7 @@ pub(crate) enum Shuffle {
     Survivors(Keep),
     /// For each record whether its key is among those of another table: 1 or 0.
     Matches,
-    /// The sums of the digits of each series: the parts of the exact sum of all shards.
+    /// The sums of the digits of each series, the parts of the exact sum of all shards, and how many were added.
     Sums,
     /// How many values of each series have each of the next 16 bits, within the prefixes found so far: four rounds find
     /// any order statistic, each a scan with a small answer, where sorting would take one worker for a series.
@@ -160,7 +160,7 @@ impl Shuffle {
                 views[1]
             ),
             Self::Sums => format!(
-                "SELECT `series`, `place`, sum(`digit`) AS `digit`\nFROM {first}\nGROUP BY `series`, `place`"
+                "SELECT `series`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM {first}\nGROUP BY `series`, `place`"
             ),
             Self::Histogram { round, within } => {
                 let bits = format!("shiftright(`value`, {})", 48 - 16 * round);
@@ -255,7 +255,7 @@ mod tests {
     fn sums_and_order_statistics() {
         assert_eq!(
             query(&Shuffle::Sums),
-            "SELECT `series`, `place`, sum(`digit`) AS `digit`\nFROM `parts of it RUN`\nGROUP BY `series`, `place`"
+            "SELECT `series`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM `parts of it RUN`\nGROUP BY `series`, `place`"
         );
         let within = vec![
             Prefix { series: 0, bits: -7 },

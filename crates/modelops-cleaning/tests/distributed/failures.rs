@@ -177,6 +177,88 @@ fn an_engine_that_loses_a_row_is_found_out() {
     shards::assert_as_local(folder.path(), &steps(), &report);
 }
 
+/// Loses a line of one answer that is not by record.
+struct Careless {
+    engine: Oracle,
+    /// The answer, counted from 0.
+    at: usize,
+    line: usize,
+    seen: Cell<usize>,
+}
+
+impl SqlEngine for Careless {
+    fn execute(&self, statement: &str) -> Result<(), EngineFailure> {
+        self.engine.execute(statement)?;
+        if !statement.starts_with("CREATE TABLE") || statement.contains("PARTITIONED BY") {
+            return Ok(());
+        }
+        let at = self.seen.replace(self.seen.get() + 1);
+        if at == self.at {
+            let (_, rest) = statement.split_once("LOCATION '").unwrap();
+            let file = Path::new(&rest[..rest.find('\'').unwrap()]).join("x.csv");
+            let text = fs::read_to_string(&file).unwrap();
+            let mut lines: Vec<&str> = text.lines().collect();
+            lines.remove(self.line % lines.len());
+            fs::write(
+                file,
+                lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+            )
+            .unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_row_lost_from_sums_or_counts_is_found_out() {
+    for method in [
+        OutlierMethod::ZScore(1.0),
+        OutlierMethod::Mad(1.0),
+        OutlierMethod::Iqr(1.0),
+    ] {
+        let outliers = Outliers {
+            columns: vec!["score".into(), "id".into()],
+            method,
+            action: Action::Quarantine,
+        };
+        let steps = [outliers.into()];
+        let answers = match method {
+            OutlierMethod::ZScore(_) => 2,
+            OutlierMethod::Mad(_) => 8,
+            _ => 4,
+        };
+        for at in 0..answers {
+            for line in 0..6 {
+                let folder = tempfile::tempdir().unwrap();
+                shards::write(folder.path(), &records());
+                let engine = Careless {
+                    engine: Oracle::default(),
+                    at,
+                    line,
+                    seen: Cell::new(0),
+                };
+                let error = shards::distributed(folder.path(), &steps, &engine, &TWO).unwrap_err();
+                assert!(
+                    matches!(error, DistributedError::RecordsLost { asked, answered } if answered < asked),
+                    "{method:?}, answer {at}, line {line}: {error}"
+                );
+                assert!(no_output(folder.path()));
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        shards::write(folder.path(), &records());
+        let engine = Careless {
+            engine: Oracle::default(),
+            at: answers,
+            line: 0,
+            seen: Cell::new(0),
+        };
+        let report = shards::distributed(folder.path(), &steps, &engine, &TWO).unwrap();
+        assert_eq!(engine.seen.get(), answers, "each answer lost a row once");
+        shards::assert_as_local(folder.path(), &steps, &report);
+    }
+}
+
 /// Runs jobs and keeps their failures to itself.
 struct Silent;
 

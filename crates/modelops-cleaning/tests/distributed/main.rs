@@ -1,5 +1,5 @@
 //! Distributed runs against local ones: rows, quarantine and ledger, with an engine written for these tests and, where
-//! `MODELOPS_SAIL` names its program, with Sail.
+//! `MODELOPS_SAIL` and `MODELOPS_SPARK` name them, with Sail and Apache Spark.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod equality;
@@ -7,3 +7,4 @@ mod failures;
 mod oracle;
 mod sail;
 mod shards;
+mod spark;

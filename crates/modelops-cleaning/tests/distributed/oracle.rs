@@ -151,14 +151,16 @@ impl SqlEngine for Oracle {
                 write(&output.join(format!("shard={shard}")), rows);
             }
         } else if statement.contains("sum(`digit`)") {
-            let mut sums: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+            let mut sums: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
             for row in &input {
-                *sums.entry((row[0], row[1])).or_default() += row[2];
+                let (sum, parts) = sums.entry((row[0], row[1])).or_default();
+                *sum += row[2];
+                *parts += 1;
             }
             write(
                 &output,
                 sums.into_iter()
-                    .map(|((series, place), sum)| vec![series, place, sum]),
+                    .map(|((series, place), (sum, parts))| vec![series, place, sum, parts]),
             );
         } else if statement.contains("AS `bits`") {
             let shift: u32 = between(statement, "shiftright(`value`, ", ")").parse().unwrap();
