@@ -18,7 +18,7 @@ use crate::{Evaluations, OptimizationError, Solution, Termination};
 /// **Complexity**: O(λ n² + n³) a generation of λ points.
 ///
 /// **Numerics**: the same seed gives the same bits. A NaN or an infinite value counts as worse than any other. There is no gradient:
-/// the solution's `gradient_norm` is NaN.
+/// the solution's `gradient_norm` is `None`.
 ///
 /// # Example
 ///
@@ -280,11 +280,12 @@ impl Search<'_> {
         Ok(Solution {
             x: self.best.1,
             value: self.best.0,
-            gradient_norm: f64::NAN,
+            gradient_norm: None,
             iterations: self.generations,
             evaluations: Evaluations {
                 values: self.evaluations,
                 gradients: 0,
+                hessians: 0,
             },
             termination,
             history: self.history,

@@ -3,38 +3,25 @@
 use ndarray::Array2;
 
 use crate::OptimizationError;
+use crate::bounds::Bounds;
 use crate::kernel::vector::{dot, norm};
 use crate::least_squares_model::Linear;
+use crate::trust_region_step::to_sphere;
 
 /// The share of the way to a bound that a step may go, at least.
 const STEP_BACK: f64 = 0.995;
 
 /// Refuses bounds without room and a start out of them; gives the start, moved off the bounds.
-pub(crate) fn check_bounds(lower: &[f64], upper: &[f64], x0: &[f64]) -> Result<Vec<f64>, OptimizationError> {
-    for (what, bound) in [("the lower bounds", lower), ("the upper bounds", upper)] {
-        if bound.len() != x0.len() {
-            return Err(OptimizationError::DimensionMismatch {
-                what,
-                expected: x0.len(),
-                found: bound.len(),
-            });
-        }
-    }
+pub(crate) fn start_inside(lower: &[f64], upper: &[f64], x0: &[f64]) -> Result<Vec<f64>, OptimizationError> {
+    Bounds::new(lower, upper, x0)?;
     let mut x = x0.to_vec();
     for ((x, lower), upper) in x.iter_mut().zip(lower).zip(upper) {
-        // A start between two neighbouring numbers has no room either.
-        if lower.is_nan() || upper.is_nan() || lower.next_up() >= *upper {
+        // Two neighbouring numbers have no room between them either.
+        if lower.next_up() >= *upper {
             return Err(OptimizationError::InvalidHyperparameter {
                 name: "upper",
                 value: *upper,
                 requirement: "above the lower bound",
-            });
-        }
-        if *x < *lower || *x > *upper {
-            return Err(OptimizationError::InvalidHyperparameter {
-                name: "x0",
-                value: *x,
-                requirement: "within the bounds",
             });
         }
         let off = |bound: f64| 1e-10 * bound.abs().max(1.0);
@@ -262,13 +249,4 @@ impl Interior {
             least
         }
     }
-}
-
-/// The multiple of `direction` that leads from `start`, within the sphere, to it; not above 0 where there is none.
-fn to_sphere(start: &[f64], direction: &[f64], radius: f64) -> f64 {
-    let (a, b) = (dot(direction, direction), dot(start, direction));
-    let c = radius * radius - dot(start, start);
-    let root = (b * b + a * c).max(0.0).sqrt();
-    // Whichever form does not cancel.
-    if b > 0.0 { c / (b + root) } else { (root - b) / a }
 }

@@ -46,6 +46,20 @@ pub trait Differentiable: Objective {
     fn lipschitz(&self) -> Option<f64> {
         None
     }
+
+    /// Writes the second derivatives at `x` into `hessian` (dim × dim, row by row) and returns true, where they are known.
+    ///
+    /// Only [`Newton`](crate::Newton) and [`TrustRegion`](crate::TrustRegion) ask; where the answer is false, as here, they take
+    /// differences of the gradient instead.
+    fn hessian(&self, _x: &[f64], _hessian: &mut [f64]) -> bool {
+        false
+    }
+
+    /// Writes the product of the second derivatives at `x` with `v` into `product` and returns true, where it is known: for objectives
+    /// with too many variables for the whole matrix.
+    fn hessian_product(&self, _x: &[f64], _v: &[f64], _product: &mut [f64]) -> bool {
+        false
+    }
 }
 
 /// A [`Differentiable`] made of two closures, for a quick start and for tests.
@@ -109,5 +123,12 @@ impl<T: Differentiable + ?Sized> Differentiable for &T {
 
     fn lipschitz(&self) -> Option<f64> {
         (**self).lipschitz()
+    }
+    fn hessian(&self, x: &[f64], hessian: &mut [f64]) -> bool {
+        (**self).hessian(x, hessian)
+    }
+
+    fn hessian_product(&self, x: &[f64], v: &[f64], product: &mut [f64]) -> bool {
+        (**self).hessian_product(x, v, product)
     }
 }

@@ -13,8 +13,8 @@ pub struct Solution {
     pub x: Vec<f64>,
     /// The objective at `x`.
     pub value: f64,
-    /// The largest absolute entry of the gradient at `x`.
-    pub gradient_norm: f64,
+    /// The largest absolute entry of the gradient at `x`; `None` from a solver that knows no gradient.
+    pub gradient_norm: Option<f64>,
     /// Steps taken.
     pub iterations: usize,
     /// Calls of the objective.
@@ -47,13 +47,15 @@ pub struct Evaluations {
     pub values: usize,
     /// Calls for value and gradient together.
     pub gradients: usize,
+    /// Calls for second derivatives, or for their product with a vector.
+    pub hessians: usize,
 }
 
 impl Evaluations {
     /// All calls.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.values + self.gradients
+        self.values + self.gradients + self.hessians
     }
 }
 
@@ -133,6 +135,7 @@ impl Tracker {
             evaluations: Evaluations {
                 values: 0,
                 gradients: 1,
+                hessians: 0,
             },
         }
     }
@@ -154,7 +157,7 @@ impl Tracker {
         Solution {
             x: self.best_x,
             value: self.best_value,
-            gradient_norm: self.best_gradient_norm,
+            gradient_norm: Some(self.best_gradient_norm),
             iterations,
             evaluations: self.evaluations,
             termination,

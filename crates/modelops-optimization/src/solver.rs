@@ -1,54 +1,59 @@
 //! The choice of a solver, for the models that need one.
 
 use crate::solution::Observer;
-use crate::{Differentiable, FirstOrder, GradientDescent, Lbfgs, OptimizationError, Solution};
+use crate::{
+    Bfgs, Differentiable, FirstOrder, GradientDescent, Lbfgs, Newton, NonlinearCg, OptimizationError,
+    Solution, TrustRegion,
+};
 
-/// Any of the solvers, so that a model can be told which one to use.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Solver {
-    /// Gradient descent.
-    GradientDescent(GradientDescent),
-    /// An adaptive first-order rule.
-    FirstOrder(FirstOrder),
-    /// Limited-memory BFGS.
-    Lbfgs(Lbfgs),
-}
-
-impl Solver {
-    /// Minimises `objective` from `x0`; `observer` sees every step and may stop the run.
-    ///
-    /// # Errors
-    ///
-    /// As the solver chosen.
-    pub fn minimize_observed<O: Differentiable + ?Sized>(
-        &self,
-        objective: &O,
-        x0: &[f64],
-        observer: &mut Observer<'_>,
-    ) -> Result<Solution, OptimizationError> {
-        match self {
-            Self::GradientDescent(solver) => solver.minimize_observed(objective, x0, observer),
-            Self::FirstOrder(solver) => solver.minimize_observed(objective, x0, observer),
-            Self::Lbfgs(solver) => solver.minimize_observed(objective, x0, observer),
+macro_rules! solvers {
+    ($($(#[$doc:meta])* $solver:ident,)*) => {
+        /// Any of the solvers, so that a model can be told which one to use.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Solver {
+            $($(#[$doc])* $solver($solver),)*
         }
-    }
+
+        impl Solver {
+            /// Minimises `objective` from `x0`; `observer` sees every step and may stop the run.
+            ///
+            /// # Errors
+            ///
+            /// As the solver chosen.
+            pub fn minimize_observed<O: Differentiable + ?Sized>(
+                &self,
+                objective: &O,
+                x0: &[f64],
+                observer: &mut Observer<'_>,
+            ) -> Result<Solution, OptimizationError> {
+                match self {
+                    $(Self::$solver(solver) => solver.minimize_observed(objective, x0, observer),)*
+                }
+            }
+        }
+
+        $(impl From<$solver> for Solver {
+            fn from(solver: $solver) -> Self {
+                Self::$solver(solver)
+            }
+        })*
+    };
 }
 
-impl From<GradientDescent> for Solver {
-    fn from(solver: GradientDescent) -> Self {
-        Self::GradientDescent(solver)
-    }
-}
-
-impl From<FirstOrder> for Solver {
-    fn from(solver: FirstOrder) -> Self {
-        Self::FirstOrder(solver)
-    }
-}
-
-impl From<Lbfgs> for Solver {
-    fn from(solver: Lbfgs) -> Self {
-        Self::Lbfgs(solver)
-    }
+solvers! {
+    /// Gradient descent.
+    GradientDescent,
+    /// An adaptive first-order rule.
+    FirstOrder,
+    /// Limited-memory BFGS.
+    Lbfgs,
+    /// BFGS with a dense matrix.
+    Bfgs,
+    /// Nonlinear conjugate gradients.
+    NonlinearCg,
+    /// Newton's method with a line search.
+    Newton,
+    /// Trust-region method on the second derivatives.
+    TrustRegion,
 }

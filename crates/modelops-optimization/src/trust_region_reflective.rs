@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::gradient_check::check_dimension;
 use crate::gradient_descent::not_negative;
-use crate::interior::{Interior, check_bounds};
+use crate::interior::{Interior, start_inside};
 use crate::kernel::vector::norm;
 use crate::solution::{Observer, Tracker, unobserved};
 use crate::{OptimizationError, Progress, Residuals, RobustLoss, Solution, Termination};
@@ -147,7 +147,7 @@ impl TrustRegionReflective {
         let n = x0.len();
         let free = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
         let (lower, upper) = self.bounds.as_ref().unwrap_or(&free);
-        let mut x = check_bounds(lower, upper, x0)?;
+        let mut x = start_inside(lower, upper, x0)?;
         let mut residuals = vec![0.0; problem.count()];
         problem.residuals(&x, &mut residuals);
         let mut value = self.cost(&residuals);

@@ -1,4 +1,4 @@
-//! Small dense loops of the evolution strategy: rank-one updates and Cholesky factors, row by row.
+//! Small dense loops of the evolution strategy and BFGS: updates of low rank and Cholesky factors, row by row.
 
 use multiversion::multiversion;
 
@@ -11,6 +11,16 @@ pub(crate) fn add_outer(c: &mut [f64], a: f64, v: &[f64]) {
         let factor = a * x;
         for (c, y) in row.iter_mut().zip(v) {
             *c += factor * y;
+        }
+    }
+}
+
+/// C += u vᵀ + v uᵀ for a symmetric C of which both halves are kept.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+pub(crate) fn add_outer_pair(c: &mut [f64], u: &[f64], v: &[f64]) {
+    for ((row, p), q) in c.chunks_exact_mut(v.len()).zip(u).zip(v) {
+        for ((c, u), v) in row.iter_mut().zip(u).zip(v) {
+            *c += p * v + q * u;
         }
     }
 }

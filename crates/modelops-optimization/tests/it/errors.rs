@@ -293,7 +293,7 @@ fn bounds_without_room_and_starts_out_of_them_are_refused() {
     // Starts on a bound, and one beside a place without a value, are no trouble.
     let solution = bounded(&[0.0], &[10.0], &[1e-9]).unwrap();
     assert!(
-        solution.converged() && solution.gradient_norm < 1e-6,
+        solution.converged() && solution.gradient_norm.unwrap() < 1e-6,
         "{solution:?}"
     );
     for x0 in [0.25, 0.5] {

@@ -3,6 +3,7 @@
 
 mod data;
 mod errors;
+mod hostile;
 mod journal;
 mod properties;
 mod pruners;

@@ -1,9 +1,10 @@
 //! Laws of the solvers and models.
 
 use modelops_optimization::{
-    Differentiable, FirstOrder, FnObjective, GradientDescent, LearningRate, LinearRegression, LogisticLoss,
-    LogisticRegression, Momentum, Objective, OptimizationError, Residuals, RobustLoss, SoftmaxLoss,
-    SoftmaxRegression, SquaredLoss, Termination, TrustRegionReflective, check_gradient, gradient_descent,
+    Bfgs, Differentiable, FirstOrder, FnObjective, GradientDescent, Lbfgs, LbfgsB, LearningRate,
+    LinearRegression, LogisticLoss, LogisticRegression, Momentum, Newton, NonlinearCg, Objective,
+    OptimizationError, Residuals, RobustLoss, SoftmaxLoss, SoftmaxRegression, SquaredLoss, Subproblem,
+    Termination, TrustRegion, TrustRegionReflective, check_gradient, gradient_descent,
 };
 use modelops_testkit::optimization::{
     cross_entropy, regression_table, ridge_by_elimination, two_pass_descent,
@@ -151,7 +152,7 @@ proptest! {
         curvatures in prop::collection::vec(0.1f64..10.0, 1..6),
         start in -5.0f64..5.0,
         budget in 0usize..40,
-        kind in 0usize..6,
+        kind in 0usize..13,
     ) {
         let objective = bowl(curvatures.clone());
         let x0 = vec![start; curvatures.len()];
@@ -162,13 +163,53 @@ proptest! {
             2 => descent.with_momentum(Momentum::HeavyBall(0.5)).minimize(&objective, &x0),
             3 => descent.with_learning_rate(LearningRate::Fixed(0.05)).minimize(&objective, &x0),
             4 => FirstOrder::adam(0.3).with_max_iterations(budget).minimize(&objective, &x0),
-            _ => FirstOrder::sgd(0.01).with_max_iterations(budget).minimize(&objective, &x0),
+            5 => FirstOrder::sgd(0.01).with_max_iterations(budget).minimize(&objective, &x0),
+            6 => Lbfgs::new().with_max_iterations(budget).minimize(&objective, &x0),
+            7 => LbfgsB::new().with_max_iterations(budget).minimize(&objective, &x0),
+            8 => Bfgs::new().with_max_iterations(budget).minimize(&objective, &x0),
+            9 => NonlinearCg::new().with_max_iterations(budget).minimize(&objective, &x0),
+            10 => Newton::new().with_max_iterations(budget).minimize(&objective, &x0),
+            11 => TrustRegion::new().with_max_iterations(budget).minimize(&objective, &x0),
+            _ => TrustRegion::new().with_subproblem(Subproblem::Steihaug).with_max_iterations(budget).minimize(&objective, &x0),
         }.unwrap();
         prop_assert_eq!(solution.value, objective.value(&solution.x));
         prop_assert!(solution.value <= objective.value(&x0));
         prop_assert!(solution.history.iter().all(|v| *v >= solution.value));
         prop_assert_eq!(solution.history.len(), solution.iterations + 1);
         prop_assert!(solution.converged() || solution.termination == Termination::MaxIterations);
+    }
+
+    #[test]
+    fn lbfgs_b_meets_the_optimality_conditions(rows in 1usize..30, columns in 1usize..12, seed: u64, width in 0.0f64..1.0, memory in 1usize..20) {
+        let (x, y) = regression_table(rows, columns, seed);
+        let loss = SquaredLoss::new(x.view(), y.view(), 1e-3).unwrap();
+        let lower: Vec<f64> = (0..columns).map(|j| if j % 3 == 2 { f64::NEG_INFINITY } else { -width }).collect();
+        let upper: Vec<f64> = (0..columns).map(|j| if j % 3 == 1 { f64::INFINITY } else { 0.5 * width }).collect();
+        let solver = LbfgsB::new().with_bounds(&lower, &upper).with_memory(memory).with_tolerance(1e-10);
+        let solution = solver.minimize(&loss, &vec![0.0; columns]).unwrap();
+        let mut gradient = vec![0.0; columns];
+        loss.value_and_gradient(&solution.x, &mut gradient);
+        for j in 0..columns {
+            let w = solution.x[j];
+            prop_assert!(lower[j] <= w && w <= upper[j]);
+            prop_assert!(gradient[j] < 1e-7 || w - lower[j] < 1e-6, "{} {:?}", j, solution);
+            prop_assert!(gradient[j] > -1e-7 || upper[j] - w < 1e-6, "{} {:?}", j, solution);
+        }
+        prop_assert_eq!(solution, solver.minimize(&loss, &vec![0.0; columns]).unwrap());
+    }
+
+    #[test]
+    fn second_order_solvers_take_one_step_on_a_quadratic(rows in 8usize..30, columns in 1usize..8, seed: u64) {
+        let (x, y) = regression_table(rows, columns, seed);
+        let loss = SquaredLoss::new(x.view(), y.view(), 0.1).unwrap();
+        let direct = ridge_by_elimination(x.view(), y.view(), 0.1);
+        for solution in [
+            Newton::new().minimize(&loss, &vec![0.0; columns]).unwrap(),
+            TrustRegion::new().minimize(&loss, &vec![0.0; columns]).unwrap(),
+        ] {
+            prop_assert!(solution.converged() && solution.iterations <= 3, "{:?}", solution);
+            prop_assert!(all_close(&Array1::from(solution.x), &direct, SOLVED));
+        }
     }
 
     #[test]
