@@ -35,7 +35,7 @@ mod render;
 mod table;
 
 pub use case::{Case, Comparison};
-pub use measure::{Sample, measure};
+pub use measure::{Sample, measure, thread_seconds};
 pub use python::interpreter;
 pub use record::{Better, Provenance, Record, Spread, results_dir};
 pub use render::render;

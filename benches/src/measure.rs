@@ -30,7 +30,17 @@ pub fn measure<T>(f: impl FnOnce() -> T) -> (T, Sample) {
 
 /// Processor time of this process since it began.
 fn process_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    seconds(ClockId::ProcessCPUTime)
+}
+
+/// Processor time of the calling thread since it began, in seconds.
+#[must_use]
+pub fn thread_seconds() -> f64 {
+    seconds(ClockId::ThreadCPUTime)
+}
+
+fn seconds(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 

@@ -1,6 +1,9 @@
 //! Side-by-side runs of `modelops-monitoring` against its peers.
 #![allow(clippy::print_stdout, reason = "it prints its table")]
 
+#[path = "../monitoring/request_log.rs"]
+mod request_log;
+
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -10,9 +13,7 @@ use measured::{CounterVec, FixedCardinalityLabel, LabelGroup, MetricGroup};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use modelops_benches::Comparison;
 use modelops_monitoring::llm::{FinishReason, NameScheme, Served, ServerMetrics, Tier};
-use modelops_monitoring::{
-    HistogramOptions, RecordLog, RecordLogOptions, RecordReader, Registry, RegistryOptions,
-};
+use modelops_monitoring::{HistogramOptions, Registry, RegistryOptions};
 use modelops_monitoring::{label_enum, label_set};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
@@ -128,7 +129,7 @@ fn main() {
     }
     encode(&mut run);
     lifecycle(&mut run);
-    request_log(&mut run);
+    request_log::compare(&mut run);
     run.finish();
 }
 
@@ -471,97 +472,6 @@ fn lifecycle(run: &mut Comparison) {
         })
         .per("request", n)
         .run();
-}
-
-/// Seven fields, as a gateway logs them.
-#[derive(serde::Serialize)]
-struct Logged<'a> {
-    at_seconds: f64,
-    model: &'a str,
-    tenant: &'a str,
-    error: Option<&'a str>,
-    seconds: f64,
-    prompt_tokens: u64,
-    generated_tokens: u64,
-}
-
-fn logged(i: usize) -> Logged<'static> {
-    Logged {
-        at_seconds: 1_700_000_000.25 + i as f64 / 64.0,
-        model: "llama-3-70b-instruct",
-        tenant: ["acme", "globex", "initech"][i % 3],
-        error: i.is_multiple_of(100).then_some("timeout"),
-        seconds: (i % 1_000) as f64 / 512.0,
-        prompt_tokens: i as u64 % 4_096,
-        generated_tokens: i as u64 % 512,
-    }
-}
-
-fn request_log(run: &mut Comparison) {
-    let n = 200_000;
-    if !run.wants("request log") {
-        return;
-    }
-    let folder = std::env::temp_dir().join(format!("modelops-compare-log-{}", std::process::id()));
-    let mut at = 0;
-    let mut line = Vec::new();
-    run.case("request log, 7 fields: hand a record over")
-        .ours_with(
-            || {
-                at += 1;
-                let options = RecordLogOptions::default().with_queue_bytes(1 << 30);
-                RecordLog::create(folder.join(at.to_string()), options).expect("a folder")
-            },
-            |log| {
-                (0..n).for_each(|i| log.write(&logged(i)).expect("a working disk"));
-                // Kept, so that closing it is not measured.
-                std::mem::forget(log);
-            },
-        )
-        .peer("serde_json to memory, handed to nobody", || {
-            (0..n).for_each(|i| {
-                line.clear();
-                serde_json::to_writer(&mut line, &logged(i)).expect("memory");
-                std::hint::black_box(&line);
-            });
-        })
-        .per("record", n)
-        .run();
-    let log = RecordLog::create(
-        folder.join("read"),
-        RecordLogOptions::default().with_queue_bytes(1 << 30),
-    )
-    .expect("a folder");
-    (0..n).for_each(|i| log.write(&logged(i)).expect("a working disk"));
-    let bytes = log.close().expect("a working disk").bytes;
-    run.case("request log: read back, group, sum up")
-        .ours(|| {
-            let reader = RecordReader::open(folder.join("read")).expect("the log is there");
-            reader
-                .group_by("error")
-                .summarize("seconds")
-                .expect("a working disk")
-                .records
-        })
-        .peer("serde_json values, summed up", || {
-            let text = std::fs::read(folder.join("read/records-000001.jsonl")).expect("the log is there");
-            let mut groups = std::collections::BTreeMap::<String, Vec<f64>>::new();
-            let mut records = 0;
-            for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-                let value: serde_json::Value = serde_json::from_slice(line).expect("JSON");
-                let reason = value["error"].as_str().unwrap_or_default().to_owned();
-                groups
-                    .entry(reason)
-                    .or_default()
-                    .push(value["seconds"].as_f64().unwrap_or_default());
-                records += 1;
-            }
-            records
-        })
-        .per("byte", usize::try_from(bytes).expect("it fits"))
-        .agree(|ours, theirs| ours == theirs)
-        .run();
-    std::fs::remove_dir_all(&folder).expect("our folder");
 }
 
 /// The sample lines with the value 1.

@@ -17,10 +17,11 @@ use crate::redact_lines::redact_lines;
 
 /// How long the writer gathers records before it writes them.
 const GATHER: Duration = Duration::from_millis(50);
-/// Pending bytes that make the writer write at once.
-const EAGER: usize = 64 * 1024;
+/// Pending bytes that make the writer write at once. Waking it costs the caller tens of microseconds on some machines,
+/// so not too few; what is written should still be in the second cache level, so not too many.
+const EAGER: usize = 256 * 1024;
 /// Bytes that each of the two buffers keeps while there is nothing to write.
-const IDLE: usize = EAGER / 2;
+const IDLE: usize = 32 * 1024;
 
 /// What a full queue does to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
