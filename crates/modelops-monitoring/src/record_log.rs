@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::error::LogError;
 use crate::record_files::Files;
 use crate::redact::{Redactor, Secrets};
-use crate::redact_lines::redact_lines;
+use crate::redact_lines::LineRedactor;
 
 /// How long the writer gathers records before it writes them.
 const GATHER: Duration = Duration::from_millis(50);
@@ -424,21 +424,18 @@ fn tell(state: &mut State) {
 /// The thread that writes.
 struct Writer {
     files: Files,
-    redactor: Option<Box<dyn Redactor>>,
+    redactor: Option<LineRedactor>,
     batch: Vec<u8>,
     cuts: Vec<usize>,
-    /// The batch without its secrets.
-    clean: String,
 }
 
 impl Writer {
     fn new(files: Files, redactor: Option<Box<dyn Redactor>>) -> Self {
         Self {
             files,
-            redactor,
+            redactor: redactor.map(LineRedactor::new),
             batch: Vec::new(),
             cuts: Vec::new(),
-            clean: String::new(),
         }
     }
 
@@ -481,7 +478,7 @@ impl Writer {
             // What a burst took is given back when it is over.
             state.pending.shrink_to(IDLE);
             self.batch.shrink_to(IDLE);
-            self.clean = String::new();
+            self.redactor.iter_mut().for_each(LineRedactor::shrink);
             state.asleep = true;
             state.hurry = false;
             state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -507,37 +504,26 @@ impl Writer {
             redactor,
             batch,
             cuts,
-            clean,
         } = self;
         let mut from = 0;
         for cut in cuts.drain(..) {
-            write_lines(files, redactor.as_deref(), &batch[from..cut], clean)?;
+            write_lines(files, redactor.as_mut(), &batch[from..cut])?;
             files.cut();
             from = cut;
         }
-        write_lines(files, redactor.as_deref(), &batch[from..], clean)?;
+        write_lines(files, redactor.as_mut(), &batch[from..])?;
         batch.clear();
         Ok(())
     }
 }
 
-fn write_lines(
-    files: &mut Files,
-    redactor: Option<&dyn Redactor>,
-    lines: &[u8],
-    clean: &mut String,
-) -> Result<(), LogError> {
+fn write_lines(files: &mut Files, redactor: Option<&mut LineRedactor>, lines: &[u8]) -> Result<(), LogError> {
     let Some(redactor) = redactor else {
         return files.write(lines);
     };
     // JSON is UTF-8; were it not, what cannot be judged is not written.
     let lines = std::str::from_utf8(lines).map_or_else(|_| String::from_utf8_lossy(lines), Cow::Borrowed);
     // A redactor that panics ends the log as a full disk does: nobody waits for a writer that is gone.
-    let redact = AssertUnwindSafe(|| redact_lines(redactor, &lines, clean));
-    let redacted = catch_unwind(redact).map_err(|_| LogError::Redactor)?;
-    files.write(if redacted {
-        clean.as_bytes()
-    } else {
-        lines.as_bytes()
-    })
+    let write = AssertUnwindSafe(|| files.write(redactor.redact(&lines).as_bytes()));
+    catch_unwind(write).unwrap_or(Err(LogError::Redactor))
 }

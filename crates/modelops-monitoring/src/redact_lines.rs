@@ -9,45 +9,98 @@ use serde::Deserialize;
 
 use crate::redact::Redactor;
 
-/// Puts `lines`, whole JSON lines, with a placeholder for every secret into `clean`; says no, and leaves `clean` empty,
-/// where there is none.
-///
-/// **Complexity**: O(length), without allocation where there is nothing to take out and no text has an escape.
-pub(crate) fn redact_lines(redactor: &dyn Redactor, lines: &str, clean: &mut String) -> bool {
-    clean.clear();
-    // Up to `copied` the lines are in `clean`, redacted.
-    let (mut copied, mut at) = (0, 0);
-    let bytes = lines.as_bytes();
-    while let Some(gap) = bytes[at..].iter().position(|b| *b == b'"') {
-        let start = at + gap;
-        let (end, escaped) = text_end(bytes, start + 1);
-        at = end;
-        let text = if escaped {
-            unescaped(&lines[start..end])
-        } else {
-            Cow::Borrowed(lines.get(start + 1..end - 1).unwrap_or_default())
-        };
-        let redacted = redactor.redact(&text);
-        if !matches!(&redacted, Cow::Borrowed(same) if std::ptr::eq(*same, &*text)) {
-            clean.push_str(&lines[copied..start]);
-            push_escaped(clean, &redacted);
-            copied = end;
+/// Field names that are remembered; a log has few.
+const NAMES: usize = 64;
+
+/// Takes the secrets out of the lines of one log.
+#[derive(Debug)]
+pub(crate) struct LineRedactor {
+    redactor: Box<dyn Redactor>,
+    /// Names that neither are secret nor hold a secret, as they stand in a line: `"name":`.
+    plain: Vec<Box<str>>,
+    /// The one of them that comes next where the records have the same fields.
+    next: usize,
+    clean: String,
+}
+
+impl LineRedactor {
+    pub(crate) fn new(redactor: Box<dyn Redactor>) -> Self {
+        Self {
+            redactor,
+            plain: Vec::new(),
+            next: 0,
+            clean: String::new(),
         }
-        let value = skip_blanks(bytes, end);
-        if bytes.get(value) == Some(&b':') && redactor.is_secret_field(&text) {
-            let value = skip_blanks(bytes, value + 1);
-            at = value_end(bytes, value);
-            if !matches!(lines[value..at].trim_end(), "null" | "true" | "false") {
-                clean.push_str(&lines[copied..value]);
-                clean.push_str("\"[secret]\"");
-                copied = at;
+    }
+
+    /// `lines`, whole JSON lines, with a placeholder for every secret; copied only where there is one.
+    ///
+    /// **Complexity**: O(length), without allocation where there is nothing to take out and no text has an escape.
+    pub(crate) fn redact<'a>(&'a mut self, lines: &'a str) -> &'a str {
+        self.clean.clear();
+        // Up to `copied` the lines are in `clean`, redacted.
+        let (mut copied, mut at) = (0, 0);
+        let bytes = lines.as_bytes();
+        while let Some(gap) = bytes[at..].iter().position(|b| *b == b'"') {
+            let start = at + gap;
+            if let Some(name) = self.plain.get(self.next)
+                && bytes[start..].starts_with(name.as_bytes())
+            {
+                at = start + name.len();
+                self.next = (self.next + 1) % self.plain.len();
+                continue;
+            }
+            let (end, escaped) = text_end(bytes, start + 1);
+            at = end;
+            let text = if escaped {
+                unescaped(&lines[start..end])
+            } else {
+                Cow::Borrowed(lines.get(start + 1..end - 1).unwrap_or_default())
+            };
+            let redacted = self.redactor.redact(&text);
+            let plain = matches!(&redacted, Cow::Borrowed(same) if std::ptr::eq(*same, &*text));
+            if !plain {
+                self.clean.push_str(&lines[copied..start]);
+                push_escaped(&mut self.clean, &redacted);
+                copied = end;
+            }
+            let colon = skip_blanks(bytes, end);
+            if bytes.get(colon) != Some(&b':') {
+                continue;
+            }
+            if self.redactor.is_secret_field(&text) {
+                let value = skip_blanks(bytes, colon + 1);
+                at = value_end(bytes, value);
+                if !matches!(lines[value..at].trim_end(), "null" | "true" | "false") {
+                    self.clean.push_str(&lines[copied..value]);
+                    self.clean.push_str("\"[secret]\"");
+                    copied = at;
+                }
+            } else if plain {
+                self.remember(&lines[start..=colon]);
             }
         }
+        if copied == 0 {
+            return lines;
+        }
+        self.clean.push_str(&lines[copied..]);
+        &self.clean
     }
-    if copied > 0 {
-        clean.push_str(&lines[copied..]);
+
+    /// Keeps a plain name, and expects after it what came after it last time.
+    fn remember(&mut self, name: &str) {
+        let known = self.plain.iter().position(|known| **known == *name);
+        let place = known.unwrap_or(self.plain.len());
+        if known.is_none() && place < NAMES {
+            self.plain.push(name.into());
+        }
+        self.next = (place + 1) % self.plain.len();
     }
-    copied > 0
+
+    /// Gives back what the last lines took.
+    pub(crate) fn shrink(&mut self) {
+        self.clean = String::new();
+    }
 }
 
 /// The place after the closing quote of the text that begins at `from`, and whether an escape is in it.
