@@ -246,6 +246,56 @@ pub enum SolveError {
     },
 }
 
+/// A model cannot be split into stages.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// A layer does not say what it takes on each kind of device.
+    #[error("layer {layer} has {times} times for {kinds} kinds of devices: `None` where it cannot run")]
+    Times {
+        /// The position of the layer.
+        layer: usize,
+        /// How many times it has.
+        times: usize,
+        /// How many kinds of devices there are.
+        kinds: usize,
+    },
+    /// The sum over all layers does not fit into 61 bits.
+    #[error("the {what} sum to 2^61 or more: use a larger unit")]
+    Overflow {
+        /// `times`, `memory` or `outputs`.
+        what: &'static str,
+    },
+    /// A layer reads, through others, what it writes.
+    #[error("layer {layer} depends on itself")]
+    Cycle {
+        /// The position of one layer of the cycle.
+        layer: usize,
+    },
+    /// A forward layer reads the output of a backward one.
+    #[error("backward layer {from} feeds forward layer {to}")]
+    BackwardFeedsForward {
+        /// The backward layer.
+        from: usize,
+        /// The forward layer.
+        to: usize,
+    },
+    /// No device can run this layer with those that have to be on its device.
+    #[error(
+        "layer {layer}, with what shares its device, fits on no kind of device: split its class or add memory"
+    )]
+    Unplaceable {
+        /// The position of one of the layers.
+        layer: usize,
+    },
+    /// No contiguous split fits on the devices.
+    #[error("no split into stages fits on the devices: add devices or memory")]
+    Infeasible,
+    /// The limit was reached before any split was found.
+    #[error("no split was found within the limit of states: raise it")]
+    Undecided,
+}
+
 /// A pool cannot be shared among these tenants.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -22,6 +22,7 @@ mod offline;
 mod parties;
 mod patterns;
 mod picture;
+pub mod pipeline;
 mod plan;
 mod preempt;
 mod reject;
@@ -45,8 +46,8 @@ pub use certificate::Certificate;
 pub use constraint::{Constraint, HOSTNAME, Selector};
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{
-    FairnessError, FleetError, KubernetesError, LedgerError, ResourceError, SolveError, TraceError,
-    WorkloadError,
+    FairnessError, FleetError, KubernetesError, LedgerError, PipelineError, ResourceError, SolveError,
+    TraceError, WorkloadError,
 };
 pub use explain::{Change, DeviceChange, Explanation};
 pub use fairness::{Share, Stop, Tenant, dominant_resource_fairness};

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 pub mod allocation;
+pub mod allocation_pipeline;
 pub mod cleaning;
 pub mod cleaning_text;
 pub mod linalg;

@@ -8,6 +8,8 @@ mod fairness;
 mod faults;
 mod ledger;
 mod outside;
+mod partition;
+mod pipeline;
 mod properties;
 mod reference;
 mod replan;
