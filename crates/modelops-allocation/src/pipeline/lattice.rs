@@ -116,7 +116,7 @@ impl Lattice {
     }
 }
 
-/// Bits that look random: the finaliser of SplitMix64.
+/// Bits that look random: the finaliser of `SplitMix64`.
 fn scatter(group: u32) -> u64 {
     let mut z = (u64::from(group) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

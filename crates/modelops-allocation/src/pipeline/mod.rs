@@ -223,8 +223,8 @@ pub fn chain(
 /// # Ok::<(), modelops_allocation::PipelineError>(())
 /// ```
 ///
-/// **References**: J. Tarnawski, A. Phanishayee, N. Devanur, D. Mahajan, F. Nina Paravecino, *Efficient algorithms for device
-/// placement of DNN graph operators*, NeurIPS 2020, arXiv:2006.16423.
+/// **References**: J. Tarnawski and others, *Efficient algorithms for device
+/// placement of DNN graph operators*, Advances in Neural Information Processing Systems 33, 2020, arXiv:2006.16423.
 pub fn graph<E>(
     model: &DiGraph<Layer, E>,
     kinds: &[DeviceKind],
