@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use modelops_benches::{Better, Comparison};
+use modelops_benches::{Better, Comparison, workspace_root};
 use modelops_security::audit::AuditLog;
 use modelops_security::auth::{
     ApiKeyGrant, ApiKeys, Jwk, JwtIssuer, JwtVerifier, Pepper, Policy, ReplayCache, RequestSigner,
@@ -33,6 +33,7 @@ fn main() {
     in_place(&mut run);
     in_memory(&mut run);
     files(&mut run);
+    disk(&mut run);
     ranges(&mut run);
     callers(&mut run);
     requests(&mut run);
@@ -307,6 +308,45 @@ fn files(run: &mut Comparison) {
         .ours(|| verify(&demand_two))
         .peer("ours with one thread", || verify(&demand))
         .agree(|ours, theirs| ours == theirs)
+        .per("byte", len)
+        .run();
+}
+
+/// On the disk that this workspace lies on, to the end: what is measured is on the disk, not in memory on its way there.
+fn disk(run: &mut Comparison) {
+    let name = "seal a file of 256 MiB onto a disk, past the page cache";
+    if !run.wants(name) {
+        return;
+    }
+    let len = 256 * MIB;
+    let target = workspace_root().join("target");
+    fs::create_dir_all(&target).unwrap();
+    let dir = tempfile::tempdir_in(target).unwrap();
+    let (plain, sealed, copied) = (
+        dir.path().join("plain"),
+        dir.path().join("ours"),
+        dir.path().join("copy"),
+    );
+    fs::write(&plain, bytes(len)).unwrap();
+    let keyring = Keyring::generate(&mut InsecureSeededRandom::new(1)).unwrap();
+    let seal = |direct, threads| {
+        let options = SealOptions::default()
+            .with_direct_writes(direct)
+            .with_threads(NonZeroUsize::new(threads).unwrap());
+        drop(seal_file(&plain, &sealed, &keyring, &options, &mut SystemRandom::new()).unwrap());
+    };
+    let clear = || {
+        keep_only(dir.path(), &["plain"]);
+        File::open(dir.path()).unwrap().sync_all().unwrap();
+    };
+    run.case(name)
+        .ours_with(clear, |()| seal(true, 1))
+        .peer_with("ours with two threads", clear, |()| seal(true, 2))
+        .peer_with("ours through the page cache", clear, |()| seal(false, 1))
+        .peer_with("copy, 1 MiB reads and writes, then synced", clear, |()| {
+            let output = copy(&plain, &copied, |part, out| out.write_all(part).unwrap());
+            output.sync_all().unwrap();
+        })
         .per("byte", len)
         .run();
 }

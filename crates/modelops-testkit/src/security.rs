@@ -5,7 +5,7 @@ use proptest::prelude::*;
 /// Lengths of messages around the edges of 16 KiB chunks and of batches of 16 of them, and some in between.
 pub fn interesting_len() -> impl Strategy<Value = usize> {
     let edge = (
-        prop::sample::select(vec![0_usize, 1, 2, 3, 15, 16, 17, 32, 65]),
+        prop::sample::select(vec![0_usize, 1, 2, 3, 15, 16, 17, 32, 65, 129]),
         -2_i64..=2,
     )
         .prop_map(|(chunks, off)| usize::try_from(chunks as i64 * 16_384 + off).unwrap_or(0));

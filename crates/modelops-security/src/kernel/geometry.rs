@@ -14,9 +14,10 @@ pub(crate) const COMMITMENT: usize = 32;
 pub(crate) const PREFIX: usize = SALT + COMMITMENT;
 /// A message has fewer chunks than this.
 pub(crate) const MAX_CHUNKS: u64 = 1 << 38;
-/// Chunks that are read, worked on and written together: 256 KiB stay in the second cache between the three, and keep the system
-/// calls few.
+/// Chunks that are read and worked on together: 256 KiB stay in the second cache between the two, and keep the system calls few.
 pub(crate) const BATCH: usize = 16;
+/// Chunks that are written to a file together: file systems reserve room for 1 MiB in fewer steps than for four times 256 KiB.
+pub(crate) const PIECE: usize = 4 * BATCH;
 
 const CHUNK_64: u64 = CHUNK as u64;
 const SEALED_CHUNK_64: u64 = SEALED_CHUNK as u64;
@@ -69,15 +70,16 @@ impl Cut {
         PREFIX as u64 + self.message_len + self.chunks() * TAG as u64
     }
 
-    /// Number of batches.
-    pub(crate) fn batches(self) -> u64 {
-        self.chunks().div_ceil(BATCH as u64)
+    /// Number of parts of `size` chunks.
+    pub(crate) fn parts(self, size: usize) -> u64 {
+        self.chunks().div_ceil(size as u64)
     }
 
-    /// First chunk and number of chunks of batch `index`.
-    pub(crate) fn batch(self, index: u64) -> (u64, usize) {
-        let first = index * BATCH as u64;
-        (first, (self.chunks() - first).min(BATCH as u64) as usize)
+    /// First chunk, number of chunks and last plain length of part `index`.
+    pub(crate) fn part(self, index: u64, size: usize) -> (u64, usize, usize) {
+        let first = index * size as u64;
+        let count = (self.chunks() - first).min(size as u64);
+        (first, count as usize, self.plain_len(first + count - 1))
     }
 }
 

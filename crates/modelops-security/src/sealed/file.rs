@@ -2,8 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::header::{Header, HeaderInfo};
@@ -11,8 +9,8 @@ use super::random_access::SealedFile;
 use super::{OpenOptions, SealOptions};
 use crate::error::{FileError, OpenError, SealError};
 use crate::kernel::chunk::batch_buffer;
-use crate::kernel::files::{AtomicFile, read_slots, write_slots};
-use crate::kernel::geometry::{Cut, plain_offset, sealed_offset};
+use crate::kernel::files::{AtomicFile, PieceBuffer, read_slots};
+use crate::kernel::geometry::{BATCH, CHUNK, Cut, PIECE, SEALED_CHUNK, plain_offset, sealed_offset};
 use crate::kernel::parallel::for_each_batch;
 use crate::keys::KeyProvider;
 use crate::random::SecureRandom;
@@ -29,7 +27,7 @@ pub struct SealReport {
     pub sealed_len: u64,
 }
 
-/// Seals the file `source` into the new file `destination`, on all cores, in 256 KiB a core.
+/// Seals the file `source` into the new file `destination`, on all cores, in 1 MiB a core.
 ///
 /// The destination appears whole or not at all, synced, readable by its owner alone, and replaces what was there. The source
 /// must be a regular file that nobody writes to meanwhile; for pipes there is [`SealWriter`](super::SealWriter).
@@ -64,50 +62,84 @@ pub fn seal_file(
     options: &SealOptions,
     random: &mut dyn SecureRandom,
 ) -> Result<SealReport, SealError> {
-    let reading = |error: &io::Error| FileError::new(source, error);
-    let writing = |error: &io::Error| FileError::new(destination, error);
+    let reading = |error: &io::Error| SealError::from(FileError::new(source, error));
     let input = File::open(source).map_err(|e| reading(&e))?;
     let content_len = regular_len(&input).map_err(|e| reading(&e))?;
     let cut = Cut::of_message(content_len).ok_or(SealError::TooLong)?;
-    let header = Header::create(options, keys, random)?;
-    let (prefix, cipher) = header.payload_key().start(&header.immutable, random)?;
-    let output = AtomicFile::create(destination).map_err(|e| writing(&e))?;
-    let copy = header.encode();
-    let front = [&copy, &copy, prefix.as_slice()].concat();
-    output.file().write_all_at(&front, 0).map_err(|e| writing(&e))?;
-    let base = header.fields.header_len as u64;
-    for_each_batch(
-        cut.batches(),
-        options.threads,
-        || batch_buffer(cut.chunks()),
-        |batch, slots| {
-            let (first, count) = cut.batch(batch);
-            let last_len = cut.plain_len(first + count as u64 - 1);
+    let (output, report) = seal_into(
+        destination,
+        cut,
+        keys,
+        options,
+        random,
+        |slots, first, count, last_len| {
             let read = read_slots(&input, slots, count, last_len, plain_offset(first));
             read.map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => SealError::SourceChanged,
-                _ => reading(&error).into(),
-            })?;
-            let len = cipher.seal_slots(first, slots, count, last_len);
-            let at = base + sealed_offset(first);
-            output
-                .file()
-                .write_all_at(&slots[..len], at)
-                .map_err(|e| SealError::from(writing(&e)))
+                _ => reading(&error),
+            })
         },
     )?;
     if regular_len(&input).map_err(|e| reading(&e))? != content_len {
         return Err(SealError::SourceChanged);
     }
-    output.commit().map_err(|e| writing(&e))?;
-    Ok(SealReport {
-        header: header.fields,
-        content_len,
-        sealed_len: base + cut.payload_len(),
-    })
+    output
+        .commit()
+        .map_err(|error| FileError::new(destination, &error))?;
+    Ok(report)
 }
 
-/// Opens the sealed file `source` into the new file `destination`, on all cores, in 256 KiB a core.
+/// Seals what `read` puts into the slots of some chunks (slots, first chunk, number of chunks, last plain length) into a file that
+/// has to be committed.
+pub(crate) fn seal_into<E: From<SealError> + Send>(
+    destination: &Path,
+    cut: Cut,
+    keys: &dyn KeyProvider,
+    options: &SealOptions,
+    random: &mut dyn SecureRandom,
+    read: impl Fn(&mut [u8], u64, usize, usize) -> Result<(), E> + Sync,
+) -> Result<(AtomicFile, SealReport), E> {
+    let writing = |error: &io::Error| SealError::from(FileError::new(destination, error));
+    let header = Header::create(options, keys, random)?;
+    let started = header.payload_key().start(&header.immutable, random);
+    let (prefix, cipher) = started.map_err(SealError::from)?;
+    let base = header.fields.header_len as u64;
+    let sealed_len = base + cut.payload_len();
+    let output =
+        AtomicFile::create(destination, options.direct.then_some(sealed_len)).map_err(|e| writing(&e))?;
+    let copy = header.encode();
+    let front = [&copy, &copy, prefix.as_slice()].concat();
+    output.write_all_at(&front, 0).map_err(|e| writing(&e))?;
+    let room = cut.chunks().min(PIECE as u64) as usize * SEALED_CHUNK;
+    for_each_batch(
+        cut.parts(PIECE),
+        options.threads,
+        || PieceBuffer::new(room),
+        |piece, buffer| {
+            let (first, count, _) = cut.part(piece, PIECE);
+            let at = base + sealed_offset(first);
+            let (slots, mut len) = (buffer.at(at), 0);
+            for done in (0..count).step_by(BATCH) {
+                let (batch, now) = (first + done as u64, BATCH.min(count - done));
+                let last_len = cut.plain_len(batch + now as u64 - 1);
+                let slots = &mut slots[done * SEALED_CHUNK..];
+                read(slots, batch, now, last_len)?;
+                len = done * SEALED_CHUNK + cipher.seal_slots(batch, slots, now, last_len);
+            }
+            output
+                .write_all_at(&slots[..len], at)
+                .map_err(|e| E::from(writing(&e)))
+        },
+    )?;
+    let report = SealReport {
+        header: header.fields,
+        content_len: cut.message_len,
+        sealed_len,
+    };
+    Ok((output, report))
+}
+
+/// Opens the sealed file `source` into the new file `destination`, on all cores, in 1 MiB a core.
 ///
 /// The destination appears whole, authenticated to its last byte, or not at all; it is synced and readable by its owner alone.
 ///
@@ -122,11 +154,22 @@ pub fn open_file(
 ) -> Result<SealReport, OpenError> {
     let sealed = SealedFile::open(source, keys, options)?;
     let writing = |error: &io::Error| FileError::new(destination, error);
-    let output = AtomicFile::create(destination).map_err(|e| writing(&e))?;
-    each_batch(&sealed, options.threads, |slots, first, count, last_len| {
-        let written = write_slots(output.file(), slots, count, last_len, plain_offset(first));
-        written.map_err(|e| writing(&e).into())
-    })?;
+    let len = sealed.len();
+    let output = AtomicFile::create(destination, options.direct.then_some(len)).map_err(|e| writing(&e))?;
+    let piece_len = (PIECE * CHUNK) as u64;
+    for_each_batch(
+        len.div_ceil(piece_len),
+        options.threads,
+        || PieceBuffer::new(len.min(piece_len) as usize),
+        |piece, buffer| {
+            let at = piece * piece_len;
+            let plain = &mut buffer.at(at)[..piece_len.min(len - at) as usize];
+            sealed.read_at(plain, at)?;
+            output
+                .write_all_at(plain, at)
+                .map_err(|e| OpenError::from(writing(&e)))
+        },
+    )?;
     output.commit().map_err(|e| writing(&e))?;
     Ok(report(sealed))
 }
@@ -142,27 +185,17 @@ pub fn verify_file(
     options: &OpenOptions,
 ) -> Result<SealReport, OpenError> {
     let sealed = SealedFile::open(source, keys, options)?;
-    each_batch(&sealed, options.threads, |_, _, _, _| Ok(()))?;
-    Ok(report(sealed))
-}
-
-/// Opens every batch, on many threads, and hands its slots, first chunk, number of chunks and last plain length on.
-pub(crate) fn each_batch(
-    sealed: &SealedFile,
-    threads: Option<NonZeroUsize>,
-    then: impl Fn(&mut [u8], u64, usize, usize) -> Result<(), OpenError> + Sync,
-) -> Result<(), OpenError> {
     let cut = sealed.cut();
     for_each_batch(
-        cut.batches(),
-        threads,
+        cut.parts(BATCH),
+        options.threads,
         || batch_buffer(cut.chunks()),
         |batch, slots| {
-            let (first, count) = cut.batch(batch);
-            let last_len = sealed.read_batch(first, count, slots)?;
-            then(slots, first, count, last_len)
+            let (first, count, last_len) = cut.part(batch, BATCH);
+            sealed.read_batch(slots, first, count, last_len)
         },
-    )
+    )?;
+    Ok(report(sealed))
 }
 
 fn report(sealed: SealedFile) -> SealReport {

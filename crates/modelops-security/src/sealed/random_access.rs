@@ -89,9 +89,9 @@ impl SealedFile {
         // Only the last chunk is short, so opening it at its place proves the length.
         let last = cut.chunks() - 1;
         let mut slot = [0; SEALED_CHUNK];
-        let read = sealed.read_batch(last, 1, &mut slot);
+        let read = sealed.read_batch(&mut slot, last, 1, cut.last_len());
         wipe(&mut slot);
-        read.map(|_| sealed)
+        read.map(|()| sealed)
     }
 
     /// Bytes of content.
@@ -189,7 +189,7 @@ impl SealedFile {
                 now
             } else {
                 let mut slot = [0; SEALED_CHUNK];
-                let read = self.read_batch(chunk, 1, &mut slot);
+                let read = self.read_batch(&mut slot, chunk, 1, plain);
                 let now = out.len().min(plain - skip);
                 out[..now].copy_from_slice(&slot[skip..skip + now]);
                 wipe(&mut slot);
@@ -220,9 +220,14 @@ impl SealedFile {
         Ok(())
     }
 
-    /// Opens `count` chunks in `slots`; gives the plain length of the last.
-    pub(crate) fn read_batch(&self, first: u64, count: usize, slots: &mut [u8]) -> Result<usize, OpenError> {
-        let last_len = self.cut.plain_len(first + count as u64 - 1);
+    /// Opens `count` chunks in `slots`, the last of `last_len` plain bytes.
+    pub(crate) fn read_batch(
+        &self,
+        slots: &mut [u8],
+        first: u64,
+        count: usize,
+        last_len: usize,
+    ) -> Result<(), OpenError> {
         let len = (count - 1) * SEALED_CHUNK + last_len + TAG;
         let at = self.header.fields.header_len as u64 + sealed_offset(first);
         self.file
@@ -230,8 +235,7 @@ impl SealedFile {
             .map_err(|error| self.failed(&error))?;
         self.cipher
             .open_slots(first, slots, count, last_len)
-            .map_err(|_| OpenError::Unauthentic)?;
-        Ok(last_len)
+            .map_err(|_| OpenError::Unauthentic)
     }
 
     /// A file that became shorter since it was opened was truncated.

@@ -5,13 +5,11 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::file::{SealReport, each_batch};
+use super::file::{SealReport, seal_into};
 use super::header::{Header, HeaderInfo, read_header};
 use super::random_access::SealedFile;
 use super::{OpenOptions, SealOptions};
 use crate::error::{FileError, OpenError, RewrapError, SealError};
-use crate::kernel::files::AtomicFile;
-use crate::kernel::geometry::sealed_offset;
 use crate::keys::KeyProvider;
 use crate::random::SecureRandom;
 
@@ -91,30 +89,21 @@ pub fn reseal_file(
 ) -> Result<SealReport, RewrapError> {
     let (source, old_keys, open_options) = source;
     let (destination, new_keys, seal_options) = destination;
-    let writing = |error: &io::Error| SealError::from(FileError::new(destination, error));
     let sealed = SealedFile::open(source, old_keys, open_options)?;
-    let header = Header::create(seal_options, new_keys, random)?;
-    let (prefix, cipher) = header
-        .payload_key()
-        .start(&header.immutable, random)
-        .map_err(SealError::from)?;
-    let output = AtomicFile::create(destination).map_err(|e| writing(&e))?;
-    let copy = header.encode();
-    let front = [&copy, &copy, prefix.as_slice()].concat();
-    output.file().write_all_at(&front, 0).map_err(|e| writing(&e))?;
-    let base = header.fields.header_len as u64;
-    let cut = sealed.cut();
-    each_batch(&sealed, seal_options.threads, |slots, first, count, last_len| {
-        let len = cipher.seal_slots(first, slots, count, last_len);
-        let written = output
-            .file()
-            .write_all_at(&slots[..len], base + sealed_offset(first));
-        written.map_err(|error| OpenError::from(FileError::new(destination, &error)))
-    })?;
-    output.commit().map_err(|e| writing(&e))?;
-    Ok(SealReport {
-        header: header.fields,
-        content_len: sealed.len(),
-        sealed_len: base + cut.payload_len(),
-    })
+    let (output, report) = seal_into(
+        destination,
+        sealed.cut(),
+        new_keys,
+        seal_options,
+        random,
+        |slots, first, count, last_len| {
+            sealed
+                .read_batch(slots, first, count, last_len)
+                .map_err(RewrapError::from)
+        },
+    )?;
+    output
+        .commit()
+        .map_err(|error| SealError::from(FileError::new(destination, &error)))?;
+    Ok(report)
 }

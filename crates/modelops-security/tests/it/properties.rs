@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 
 use modelops_security::auth::Scope;
 use modelops_security::chunked::{self, InputKey, Suite};
-use modelops_security::sealed::{OpenOptions, OpenReader, SealOptions, SealWriter, SealedFile, seal_file};
+use modelops_security::sealed::{
+    OpenOptions, OpenReader, SealOptions, SealWriter, SealedFile, open_file, seal_file,
+};
 use modelops_testkit::security::{cut_by_hand, interesting_len};
 use proptest::prelude::*;
 
@@ -137,17 +139,23 @@ proptest! {
     }
 
     #[test]
-    fn the_number_of_threads_and_the_way_in_do_not_change_a_byte(len in interesting_len(), seed: u64, threads in 1_usize..5) {
+    fn the_number_of_threads_and_the_way_in_do_not_change_a_byte(
+        len in interesting_len(), seed: u64, threads in 1_usize..5, direct: bool,
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let (plain, sealed) = (dir.path().join("plain"), dir.path().join("sealed"));
         let message = content(len);
         std::fs::write(&plain, &message).unwrap();
-        let options = SealOptions::default().with_context(b"a model").with_threads(NonZeroUsize::new(threads).unwrap());
+        let options = SealOptions::default().with_context(b"a model").with_threads(NonZeroUsize::new(threads).unwrap())
+            .with_direct_writes(direct);
         seal_file(&plain, &sealed, &keyring(1), &options, &mut seeded(seed)).unwrap();
         let mut writer = SealWriter::new(Vec::new(), &keyring(1), &options, &mut seeded(seed)).unwrap();
         writer.write_all(&message).unwrap();
         let stream = writer.finish().unwrap();
         prop_assert_eq!(&std::fs::read(&sealed).unwrap(), &stream);
+        let demand = OpenOptions::default().with_threads(NonZeroUsize::new(threads).unwrap()).with_direct_writes(direct);
+        open_file(&sealed, &plain, &keyring(1), &demand).unwrap();
+        prop_assert_eq!(&std::fs::read(&plain).unwrap(), &message);
         let mut back = Vec::new();
         OpenReader::new(stream.as_slice(), &keyring(1), &OpenOptions::default()).unwrap().read_to_end(&mut back).unwrap();
         prop_assert_eq!(back, message);
