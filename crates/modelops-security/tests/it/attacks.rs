@@ -142,14 +142,7 @@ fn a_damaged_chunk_is_noticed_by_the_read_that_touches_it() {
 #[test]
 fn hostile_headers_cost_nothing() {
     let f = folder(b"weights");
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &quick_passphrase("p"),
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&quick_passphrase("p"));
     let bytes = fs::read(&f.sealed).unwrap();
     let patched = |at: usize, with: &[u8]| {
         let mut bad = bytes.clone();

@@ -10,8 +10,8 @@ use modelops_security::keys::{
     Pbkdf2Hash,
 };
 use modelops_security::sealed::{
-    ContentType, HeaderInfo, OpenOptions, OpenReader, SealOptions, SealedFile, open_file, reseal_file,
-    rewrap_file, seal_file, verify_file,
+    ContentType, HeaderInfo, OpenOptions, OpenReader, SealOptions, SealReport, SealedFile, open_file,
+    reseal_file, rewrap_file, seal_file, verify_file,
 };
 use modelops_security::{KeyError, OpenError, SealError};
 
@@ -28,6 +28,14 @@ pub(crate) fn folder(message: &[u8]) -> Folder {
     let (plain, sealed) = (dir.path().join("plain"), dir.path().join("sealed"));
     fs::write(&plain, message).unwrap();
     Folder { dir, plain, sealed }
+}
+
+impl Folder {
+    /// Seals the plain file for `keys`, with nothing chosen.
+    pub(crate) fn seal(&self, keys: &dyn KeyProvider) -> SealReport {
+        let options = SealOptions::default();
+        seal_file(&self.plain, &self.sealed, keys, &options, &mut seeded(2)).unwrap()
+    }
 }
 
 pub(crate) fn quick_passphrase(text: &str) -> Passphrase {
@@ -110,14 +118,7 @@ fn a_passphrase_opens_with_either_derivation() {
         .with_kdf(pbkdf2)
         .unwrap();
     let f = folder(b"weights");
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &first,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&first);
     let open = |text: &str| {
         SealedFile::open(&f.sealed, &quick_passphrase(text), &OpenOptions::default()).map(|_| ())
     };
@@ -179,7 +180,7 @@ fn any_of_several_holders_opens_and_many_slots_grow_the_header() {
     let rings: Vec<Keyring> = (0..32).map(keyring).collect();
     let all = AnyOf(rings.iter().map(|ring| ring as _).collect());
     let f = folder(&content(50_000));
-    let report = seal_file(&f.plain, &f.sealed, &all, &SealOptions::default(), &mut seeded(2)).unwrap();
+    let report = f.seal(&all);
     assert_eq!(report.header.slots.len(), 32);
     assert_eq!(report.header.header_len, 2 * 8192);
     for ring in &rings {
@@ -222,14 +223,7 @@ impl KmsProvider for Vault {
 fn an_external_service_holds_the_key_and_the_header_commits_to_it() {
     let f = folder(b"weights");
     let vault = ExternalKeys::new(Vault(0x55), "projects/p/keys/k");
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &vault,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&vault);
     assert!(verify_file(&f.sealed, &vault, &OpenOptions::default()).is_ok());
     let other = ExternalKeys::new(Vault(0x56), "projects/p/keys/k");
     assert_eq!(
@@ -286,14 +280,7 @@ fn a_cursor_reads_a_part_as_a_plain_file_would() {
         .flat_map(|i| format!("{i},{}\n", i * i).into_bytes())
         .collect();
     let f = folder(&rows);
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &keyring(1),
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&keyring(1));
     let mut bytes = fs::read(&f.sealed).unwrap();
     bytes[8192 + 56 + 100] ^= 1;
     fs::write(&f.sealed, bytes).unwrap();
@@ -328,14 +315,7 @@ fn a_cursor_reads_a_part_as_a_plain_file_would() {
 fn rewrapping_changes_the_header_alone_and_the_old_key_stops() {
     let f = folder(&content(500_000));
     let mut ring = keyring(1);
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &ring,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&ring);
     let before = fs::read(&f.sealed).unwrap();
     ring.rotate(&mut seeded(3)).unwrap();
     let header = rewrap_file(&f.sealed, &ring, &ring, &mut seeded(4)).unwrap();
@@ -356,14 +336,7 @@ fn a_rewrap_that_stops_anywhere_leaves_a_file_that_opens() {
     let f = folder(b"weights");
     let mut ring = keyring(1);
     let old = keyring(1);
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &ring,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&ring);
     let before = fs::read(&f.sealed).unwrap();
     ring.rotate(&mut seeded(3)).unwrap();
     rewrap_file(&f.sealed, &ring, &ring, &mut seeded(4)).unwrap();
@@ -397,14 +370,7 @@ fn a_rewrap_that_stops_anywhere_leaves_a_file_that_opens() {
 fn an_interrupted_rewrap_is_finished_by_the_next() {
     let f = folder(b"weights");
     let mut ring = keyring(1);
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &ring,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&ring);
     let before = fs::read(&f.sealed).unwrap();
     ring.rotate(&mut seeded(3)).unwrap();
     rewrap_file(&f.sealed, &ring, &ring, &mut seeded(4)).unwrap();
@@ -426,14 +392,7 @@ fn an_interrupted_rewrap_is_finished_by_the_next() {
 #[test]
 fn resealing_takes_a_new_data_key() {
     let f = folder(&content(2_500_000));
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &keyring(1),
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&keyring(1));
     let target = f.dir.path().join("resealed");
     let options = SealOptions::default().with_context(b"new");
     let report = reseal_file(
@@ -462,14 +421,7 @@ fn a_keyring_survives_its_file_and_nobody_else_may_read_it() {
     let path = dir.path().join("keyring");
     let f = folder(b"weights");
     let mut ring = keyring(1);
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &ring,
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&ring);
     ring.rotate(&mut seeded(3)).unwrap();
     ring.rotate(&mut seeded(4)).unwrap();
     ring.destroy(2).unwrap();

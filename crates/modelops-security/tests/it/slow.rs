@@ -4,9 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
-use modelops_security::sealed::{
-    OpenOptions, OpenReader, SealOptions, SealWriter, rewrap_file, seal_file, verify_file,
-};
+use modelops_security::sealed::{OpenOptions, OpenReader, SealOptions, SealWriter, rewrap_file, verify_file};
 
 use crate::sealed::folder;
 use crate::{content, keyring, seeded};
@@ -56,14 +54,7 @@ fn rotates_until_it_is_killed() {
 #[ignore = "kills a child process a hundred times"]
 fn a_killed_rotation_leaves_a_file_that_opens() {
     let f = folder(&content(40_000));
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &keyring(1),
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&keyring(1));
     fs::write(
         std::env::temp_dir().join("modelops-rotate-path"),
         f.sealed.to_str().unwrap(),

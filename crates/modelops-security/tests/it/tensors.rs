@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use modelops_security::sealed::{OpenOptions, SealOptions, SealedSafetensors, seal_file};
+use modelops_security::sealed::{OpenOptions, SealedSafetensors};
 use modelops_security::{OpenError, TensorError};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::sealed::{Folder, folder};
-use crate::{content, keyring, seeded};
+use crate::{content, keyring};
 
 fn model() -> (Folder, Vec<(String, Vec<u8>)>) {
     let f = folder(b"");
@@ -29,14 +29,7 @@ fn model() -> (Folder, Vec<(String, Vec<u8>)>) {
         )
     });
     safetensors::serialize_to_file(views, None, &f.plain).unwrap();
-    seal_file(
-        &f.plain,
-        &f.sealed,
-        &keyring(1),
-        &SealOptions::default(),
-        &mut seeded(2),
-    )
-    .unwrap();
+    f.seal(&keyring(1));
     (f, tensors)
 }
 
@@ -99,14 +92,7 @@ fn other_content_is_no_safetensors_file() {
         header(long),
     ] {
         let f = folder(&content);
-        seal_file(
-            &f.plain,
-            &f.sealed,
-            &keyring(1),
-            &SealOptions::default(),
-            &mut seeded(2),
-        )
-        .unwrap();
+        f.seal(&keyring(1));
         assert_eq!(open(&f).map(|_| ()), Err(TensorError::Format));
     }
 }
