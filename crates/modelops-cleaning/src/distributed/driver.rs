@@ -378,7 +378,7 @@ impl Distributed {
             sum.add_part(place, digit);
             Ok(())
         })?;
-        let asked = marks.iter().map(|mark| mark.parts).sum();
+        let asked = marks.iter().map(|mark| mark.rows).sum();
         if answered != asked {
             return Err(DistributedError::RecordsLost { asked, answered });
         }
@@ -474,6 +474,16 @@ pub(crate) fn ask(
     create_dir(answer.parent().unwrap_or(Path::new("")))?;
     fs::rename(&output, &answer).map_err(DistributedError::io(&answer))?;
     Ok(answer)
+}
+
+/// Has a question answered; after an answer that was not whole, the next time asks anew.
+pub(crate) fn whole<T>(work: &Work, question: impl FnOnce() -> Result<T>) -> Result<T> {
+    work.forget_refused()?;
+    let answer = question();
+    if answer.as_ref().is_err_and(DistributedError::is_of_an_answer) {
+        work.refuse();
+    }
+    answer
 }
 
 /// The search for one order statistic, 16 bits a round.

@@ -107,8 +107,8 @@ pub(crate) struct Mark {
     pub(crate) reached: u64,
     /// For each series of an aggregate the number of finite values.
     pub(crate) values: Vec<u64>,
-    /// Parts of exact sums that were written.
-    pub(crate) parts: u64,
+    /// Rows that were written for the engine.
+    pub(crate) rows: u64,
     /// Whether a square in a series was too large for a double.
     pub(crate) infinite: Vec<bool>,
     /// For each reason of the plan the number of records.
@@ -325,7 +325,7 @@ impl ShardJob {
         }
         series.finish(&mut rows, &mut mark)?;
         mark.records = source.rows();
-        rows.commit()?;
+        mark.rows = rows.commit()?;
         Ok(mark)
     }
 
@@ -444,7 +444,6 @@ impl Series {
             for (series, sum) in self.sums.iter_mut().enumerate() {
                 for (place, digit) in sum.parts() {
                     rows.push([series as i64, place as i64, digit])?;
-                    mark.parts += 1;
                 }
             }
         }

@@ -17,17 +17,20 @@
 mod driver;
 mod error;
 mod flight;
+mod groups;
 mod id;
 mod job;
 mod near;
 mod references;
 mod report;
 mod runner;
+mod table;
 mod work;
 
 pub use driver::Distributed;
 pub use error::{DistributedError, EngineFailure};
 pub use flight::{FlightSql, SqlEngine};
+pub use groups::{GroupMean, GroupMeans};
 pub use id::RowId;
 pub use job::ShardJob;
 pub use near::{DistributedLink, NearShards};

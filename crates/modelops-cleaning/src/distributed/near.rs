@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::driver::{ask, plain_path};
+use super::driver::{ask, plain_path, whole};
 use super::error::DistributedError;
 use super::flight::SqlEngine;
 use super::id::{MOST_SHARDS, RowId};
@@ -153,6 +153,10 @@ impl NearShards {
     /// For the engine a self-join of documents · bands keys and a join of candidates with their shingles; memory here of
     /// 24 bytes a document and a link.
     pub fn links(&self, engine: &dyn SqlEngine) -> Result<Vec<DistributedLink>, DistributedError> {
+        whole(&self.work, || self.ask_links(engine))
+    }
+
+    fn ask_links(&self, engine: &dyn SqlEngine) -> Result<Vec<DistributedLink>, DistributedError> {
         let answer = |shuffle: &Shuffle| {
             let name = format!("{STAGE}-{}", shuffle.name());
             ask(&self.work, engine, &name, |output| {

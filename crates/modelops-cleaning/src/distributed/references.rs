@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::driver::{ask, plain_path};
+use super::driver::{ask, plain_path, whole};
 use super::error::DistributedError;
 use super::flight::SqlEngine;
 use super::id::{MOST_SHARDS, RowId};
+use super::table::Columns;
 use super::work::{Rows, Work, read_rows};
-use crate::engine::source::CsvSource;
-use crate::error::RunError;
 use crate::kernel::fingerprint::Cells;
-use crate::plan::Plan;
-use crate::spec::{Mode, PipelineSpec, Read};
+use crate::spec::Read;
 use crate::sql::{Shuffle, Table};
 
 /// Which records refer to a key that another table does not have.
@@ -97,34 +95,24 @@ impl References {
             });
         }
         let run = || {
-            let mut source = CsvSource::open(read)?;
-            let spec = PipelineSpec::new(read.clone()).mode(Mode::Textual);
-            let plan = Plan::bind(&spec, source.header.names.clone())?;
-            let places = columns
-                .iter()
-                .map(|name| {
-                    let place = plan.columns.iter().position(|column| column == name);
-                    place.ok_or_else(|| RunError::UnknownColumn { column: name.clone() })
-                })
-                .collect::<Result<Vec<_>, _>>()?;
+            let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let mut columns = Columns::open(read, &names)?;
             let mut rows = Rows::create(&self.work.input(STAGE, table.name()), shard)?;
-            let (mut cells, mut scratch) = (Cells::default(), Vec::new());
-            while let Some(record) = source.next_record()? {
-                if record.fault(plan.columns.len(), plan.reading).is_some() {
+            let mut cells = Cells::default();
+            while let Some(record) = columns.next_record()? {
+                if record.cells.iter().any(Option::is_none) {
                     continue;
                 }
                 cells.clear();
-                let present = places.iter().all(|&place| {
-                    let cell = record.cell(&plan, place, &mut scratch);
-                    cell.map(|text| cells.text(text.as_bytes())).is_some()
-                });
-                if !present {
-                    continue;
-                }
+                record
+                    .cells
+                    .iter()
+                    .flatten()
+                    .for_each(|cell| cells.text(cell.as_bytes()));
                 let key = cells.fingerprint();
                 let (hi, lo) = ((key >> 64) as i64, key as i64);
                 if table == Table::Keys {
-                    let ordinal = record.row.into();
+                    let ordinal = record.ordinal.into();
                     rows.push([RowId { shard, ordinal }.number(), hi, lo])?;
                 } else {
                     rows.push([hi, lo])?;
@@ -155,6 +143,10 @@ impl References {
     /// # Errors
     /// The engine's, or [`DistributedError::RecordsLost`] where it did not answer for every record that refers.
     pub fn orphans(&self, engine: &dyn SqlEngine) -> Result<Vec<RowId>, DistributedError> {
+        whole(&self.work, || self.ask_orphans(engine))
+    }
+
+    fn ask_orphans(&self, engine: &dyn SqlEngine) -> Result<Vec<RowId>, DistributedError> {
         let mut asked = Vec::new();
         read_rows::<3>(&self.work.input(STAGE, Table::Keys.name()), |[id, _, _]| {
             asked.push(id);

@@ -14,6 +14,8 @@ pub(crate) enum Table {
     Keys,
     /// A digit of an exact sum.
     Parts,
+    /// A digit of the exact sum of a group, known by its 128-bit key.
+    GroupParts,
     /// A number as an integer of the same order.
     Values,
     /// The key of a record in another table, or of one that refers to it.
@@ -32,6 +34,7 @@ impl Table {
             Self::Keys => &["id", "hi", "lo"],
             Self::Parents => &["hi", "lo"],
             Self::Parts => &["series", "place", "digit"],
+            Self::GroupParts => &["hi", "lo", "place", "digit"],
             Self::Values => &["series", "value"],
             Self::Documents => &["id", "hi", "lo", "size"],
             Self::Bands => &["id", "band", "value"],
@@ -56,6 +59,8 @@ pub(crate) enum Shuffle {
     Matches,
     /// The sums of the digits of each series, the parts of the exact sum of all shards, and how many were added.
     Sums,
+    /// The same for each group.
+    GroupSums,
     /// How many values of each series have each of the next 16 bits, within the prefixes found so far: four rounds find
     /// any order statistic, each a scan with a small answer, where sorting would take one worker for a series.
     Histogram { round: u32, within: Vec<Prefix> },
@@ -72,6 +77,7 @@ impl Shuffle {
             Self::Survivors(_) => &[Table::Keys],
             Self::Matches => &[Table::Keys, Table::Parents],
             Self::Sums => &[Table::Parts],
+            Self::GroupSums => &[Table::GroupParts],
             Self::Histogram { .. } => &[Table::Values],
             Self::Originals => &[Table::Documents],
             Self::Pairs => &[Table::Documents, Table::Bands, Table::Shingles],
@@ -84,6 +90,7 @@ impl Shuffle {
             Self::Survivors(_) => "survivors",
             Self::Matches => "matches",
             Self::Sums => "sums",
+            Self::GroupSums => "group-sums",
             Self::Histogram { .. } => "histogram",
             Self::Originals => "originals",
             Self::Pairs => "pairs",
@@ -162,6 +169,10 @@ impl Shuffle {
             Self::Sums => format!(
                 "SELECT `series`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM {first}\nGROUP BY `series`, `place`"
             ),
+            Self::GroupSums => format!(
+                "SELECT `hi`, `lo`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM {first}\n\
+                 GROUP BY `hi`, `lo`, `place`"
+            ),
             Self::Histogram { round, within } => {
                 let bits = format!("shiftright(`value`, {})", 48 - 16 * round);
                 let mut query =
@@ -203,6 +214,7 @@ impl Table {
             Self::Keys => "keys",
             Self::Parents => "parents",
             Self::Parts => "parts",
+            Self::GroupParts => "group-parts",
             Self::Values => "values",
             Self::Documents => "documents",
             Self::Bands => "bands",
@@ -256,6 +268,11 @@ mod tests {
         assert_eq!(
             query(&Shuffle::Sums),
             "SELECT `series`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM `parts of it RUN`\nGROUP BY `series`, `place`"
+        );
+        assert_eq!(
+            query(&Shuffle::GroupSums),
+            "SELECT `hi`, `lo`, `place`, sum(`digit`) AS `digit`, count(*) AS `parts`\nFROM `group-parts of it RUN`\n\
+             GROUP BY `hi`, `lo`, `place`"
         );
         let within = vec![
             Prefix { series: 0, bits: -7 },

@@ -1,11 +1,12 @@
 //! A distributed run is a local one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use modelops_cleaning::Read;
-use modelops_cleaning::distributed::{NearShards, References, RowId, SqlEngine, Threads};
+use modelops_cleaning::distributed::{GroupMeans, NearShards, References, RowId, SqlEngine, Threads};
 use modelops_cleaning::text::near::{NearDuplicates, Shingle};
 use proptest::prelude::*;
 
@@ -101,8 +102,72 @@ pub(crate) fn tables() -> impl Strategy<Value = Tables> {
     (shards, proptest::collection::vec((0u8..4, 0u8..4), 0..9))
 }
 
+/// Records in shards: two cells that group, and a value whose decimals no double holds.
+pub(crate) type Values = Vec<Vec<(Option<u8>, u8, Option<i16>)>>;
+
+pub(crate) fn values() -> impl Strategy<Value = Values> {
+    let cell = proptest::option::weighted(0.8, 0u8..3);
+    let row = (cell, 0u8..2, proptest::option::weighted(0.8, any::<i16>()));
+    proptest::collection::vec(proptest::collection::vec(row, 0..12), 1..4)
+}
+
+/// The means of groups are those of the tenths added as whole numbers, and the same bits for another cut into shards.
+pub(crate) fn assert_means(folder: &Path, engine: &dyn SqlEngine, shards: &Values) {
+    let means = |name: &str, shards: &Values| {
+        let means = GroupMeans::try_new(&["`a`", "b\"\n"], "v", folder.join(name)).unwrap();
+        for (shard, rows) in (0u32..).zip(shards) {
+            let cell = |cell: Option<String>| cell.unwrap_or_default();
+            let row = |&(a, b, v): &(Option<u8>, u8, Option<i16>)| {
+                let tenths = v.map(|v| format!("{}e-1", i32::from(v)));
+                format!("{},{},\"g,{b}\"\n", cell(tenths), cell(a.map(|a| a.to_string())))
+            };
+            let path = folder.join("shard.csv");
+            fs::write(
+                &path,
+                "v,`a`,\"b\"\"\n\"\n".to_owned() + &rows.iter().map(row).collect::<String>(),
+            )
+            .unwrap();
+            means.shard(shard, &Read::csv(&path)).unwrap();
+            means.shard(shard, &Read::csv(path)).unwrap();
+        }
+        means.means(engine).unwrap()
+    };
+    let found = means("cut", shards);
+    let mut expected: BTreeMap<Vec<String>, (u64, i64)> = BTreeMap::new();
+    for &(a, b, v) in shards.iter().flatten() {
+        if let Some((a, v)) = a.zip(v) {
+            let (values, tenths) = expected.entry(vec![a.to_string(), format!("g,{b}")]).or_default();
+            *values += 1;
+            *tenths += i64::from(v);
+        }
+    }
+    let keys: Vec<_> = found.iter().map(|group| (&group.key, group.values)).collect();
+    assert_eq!(
+        keys,
+        expected
+            .iter()
+            .map(|(key, (values, _))| (key, *values))
+            .collect::<Vec<_>>()
+    );
+    for (group, (values, tenths)) in found.iter().zip(expected.values()) {
+        let exact = *tenths as f64 / (10 * values) as f64;
+        // Each value is off by half a unit in its last place at most, whatever cancels.
+        assert!(
+            (group.mean - exact).abs() <= 3276.8 * f64::EPSILON,
+            "{group:?}, {exact}"
+        );
+    }
+    assert_eq!(found, means("whole", &vec![shards.concat()]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn the_same_means(shards in values()) {
+        let folder = tempfile::tempdir().unwrap();
+        assert_means(folder.path(), &Oracle::default(), &shards);
+    }
+
     #[test]
     fn the_same_links(shards in documents()) {
         let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use modelops_cleaning::distributed::{
-    Distributed, DistributedError, EngineFailure, FlightSql, JobRunner, ShardJob, SqlEngine, Threads,
+    Distributed, DistributedError, EngineFailure, FlightSql, GroupMeans, JobRunner, ShardJob, SqlEngine,
+    Threads,
 };
 use modelops_cleaning::{
     Action, DropDuplicates, Equality, Keep, OutlierMethod, Outliers, PipelineSpec, Read, RunError, Step,
@@ -257,6 +258,42 @@ fn a_row_lost_from_sums_or_counts_is_found_out() {
         assert_eq!(engine.seen.get(), answers, "each answer lost a row once");
         shards::assert_as_local(folder.path(), &steps, &report);
     }
+}
+
+#[test]
+fn a_row_lost_from_the_sums_of_groups_is_found_out_and_asked_for_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    shards::write(folder.path(), &records());
+    let means = GroupMeans::try_new(&["id"], "score", folder.path().join("means")).unwrap();
+    for shard in 0..4 {
+        let path = folder.path().join(format!("in/{shard}.csv"));
+        means.shard(shard, &Read::csv(path)).unwrap();
+    }
+    let engine = Careless {
+        engine: Oracle::default(),
+        at: 0,
+        line: 3,
+        seen: Cell::new(0),
+    };
+    let error = means.means(&engine).unwrap_err();
+    assert!(
+        matches!(error, DistributedError::RecordsLost { asked, answered } if answered < asked),
+        "{error}"
+    );
+    let groups = means.means(&engine).unwrap();
+    assert_eq!(groups.iter().map(|group| group.values).sum::<u64>(), 100);
+    let name = GroupMeans::try_new(&[], shards::NAME, folder.path().join("name")).unwrap();
+    let error = name
+        .shard(0, &Read::csv(folder.path().join("in/0.csv")))
+        .unwrap_err();
+    let column = shards::NAME.to_owned();
+    assert_eq!(
+        error,
+        DistributedError::Shard {
+            shard: 0,
+            error: RunError::NotNumeric { column }
+        }
+    );
 }
 
 /// Runs jobs and keeps their failures to itself.

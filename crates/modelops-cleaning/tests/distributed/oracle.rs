@@ -150,6 +150,15 @@ impl SqlEngine for Oracle {
                 rows.reverse();
                 write(&output.join(format!("shard={shard}")), rows);
             }
+        } else if statement.contains("SELECT `hi`, `lo`, `place`") {
+            let mut sums: BTreeMap<&[i64], (i64, i64)> = BTreeMap::new();
+            for row in &input {
+                let (sum, parts) = sums.entry(&row[..3]).or_default();
+                *sum += row[3];
+                *parts += 1;
+            }
+            let row = |(key, (sum, parts)): (&[i64], (i64, i64))| [key, &[sum, parts]].concat();
+            write(&output, sums.into_iter().map(row));
         } else if statement.contains("sum(`digit`)") {
             let mut sums: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
             for row in &input {

@@ -96,7 +96,7 @@ fn hostile_shards_give_the_same_rows_and_the_same_ledger() {
 
 #[test]
 #[ignore = "needs Sail: set MODELOPS_SAIL to its program"]
-fn the_same_links_and_the_same_orphans() {
+fn the_same_links_orphans_and_means() {
     let mut sail = Sail::start();
     let engine = sail.connect();
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]);
@@ -107,6 +107,8 @@ fn the_same_links_and_the_same_orphans() {
         equality::assert_links(folder.path(), &engine, &shards);
         let (shards, keys) = equality::tables().new_tree(&mut runner).unwrap().current();
         equality::assert_references(folder.path(), &engine, &shards, &keys);
+        let values = equality::values().new_tree(&mut runner).unwrap().current();
+        equality::assert_means(folder.path(), &engine, &values);
     }
 }
 

@@ -92,5 +92,7 @@ fn whole_runs_give_what_a_local_run_gives() {
         equality::assert_links(folder.path(), &engine, &documents);
         let (tables, keys) = equality::tables().new_tree(&mut runner).unwrap().current();
         equality::assert_references(folder.path(), &engine, &tables, &keys);
+        let values = equality::values().new_tree(&mut runner).unwrap().current();
+        equality::assert_means(folder.path(), &engine, &values);
     }
 }
