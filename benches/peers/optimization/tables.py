@@ -1,4 +1,4 @@
-"""Descent, ridge and logistic regression on the table that compare-optimization.rs makes."""
+"""Descent, ridge, logistic regression and the lasso on the table that compare-optimization.rs makes."""
 
 import sys
 
@@ -50,5 +50,19 @@ def logistic():
     return LogisticRegression(C=1 / (1e-5 * ROWS), tol=1e-7, max_iter=1000).fit(x, y > 0).coef_[0]
 
 
-run = {"descent": descent, "ridge": ridge, "logistic": logistic}[sys.argv[1]]
+def lasso():
+    from sklearn.linear_model import Lasso
+
+    return Lasso(alpha=0.005, tol=1e-8, max_iter=10_000, precompute=True).fit(x, y).coef_
+
+
+def wide():
+    from sklearn.linear_model import Lasso
+
+    # The same numbers, read as 500 rows of 20,000 columns.
+    table = x.reshape(500, 20_000)
+    return Lasso(alpha=0.01, tol=1e-8, max_iter=10_000).fit(table, y[:500]).coef_
+
+
+run = {"lasso": lasso, "wide": wide, "descent": descent, "ridge": ridge, "logistic": logistic}[sys.argv[1]]
 serve(run, output=lambda w: w.tolist())

@@ -4,10 +4,14 @@
 mod evolution;
 #[path = "../optimization/search.rs"]
 mod search;
+#[path = "../optimization/suite.rs"]
+mod suite;
 
 use modelops_benches::{Better, Comparison};
-use modelops_optimization::{FnObjective, Lbfgs, LinearRegression, LogisticRegression, gradient_descent};
-use ndarray::{Array1, Array2};
+use modelops_optimization::{
+    ElasticNet, FnObjective, Lbfgs, LinearRegression, LogisticRegression, gradient_descent,
+};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 const SCIPY: &str = "SciPy 1.17.1";
 const SCIKIT: &str = "scikit-learn 1.9.1";
@@ -17,6 +21,7 @@ fn main() {
     let mut comparison = Comparison::from_args("optimization");
     tables(&mut comparison);
     rosenbrock(&mut comparison);
+    suite::run(&mut comparison);
     search::run(&mut comparison);
     evolution::run(&mut comparison);
     comparison.finish();
@@ -49,6 +54,8 @@ fn tables(comparison: &mut Comparison) {
         "1000 steps of descent, 100,000 × 100",
         "ridge, 100,000 × 100",
         "logistic, 100,000 × 100",
+        "lasso, 100,000 × 100",
+        "lasso, 500 × 20,000",
     ];
     if !names.iter().any(|name| comparison.wants(name)) {
         return;
@@ -88,6 +95,30 @@ fn tables(comparison: &mut Comparison) {
             model.expect("two classes").coefficients().to_vec()
         })
         .python(SCIKIT, "tables.py", &["logistic"])
+        .agree(|a, b| near(a, b, 1e-4))
+        .run();
+    lasso(comparison, [names[3], names[4]], &x, &y);
+}
+
+/// Tall and wide lasso; the wide table is the same numbers in longer rows.
+fn lasso(comparison: &mut Comparison, names: [&str; 2], x: &Array2<f64>, y: &Array1<f64>) {
+    let wide = x.to_shape((500, 20_000)).expect("as many numbers");
+    let few = y.slice(s![..500]);
+    let fit = |x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, l1| {
+        let fit = ElasticNet::new(l1, 0.0).fit(x, y).expect("a regular table");
+        assert!(fit.converged());
+        fit.model().coefficients().to_vec()
+    };
+    comparison
+        .case(names[0])
+        .ours(|| fit(x.view(), y.view(), 0.005))
+        .python(SCIKIT, "tables.py", &["lasso"])
+        .agree(|a, b| near(a, b, 1e-4))
+        .run();
+    comparison
+        .case(names[1])
+        .ours(|| fit(wide.view(), few, 0.01))
+        .python(SCIKIT, "tables.py", &["wide"])
         .agree(|a, b| near(a, b, 1e-4))
         .run();
 }

@@ -108,7 +108,7 @@ impl LinearRegression {
     }
 }
 
-fn mean_of_columns(x: ArrayView2<'_, f64>) -> Array1<f64> {
+pub(crate) fn mean_of_columns(x: ArrayView2<'_, f64>) -> Array1<f64> {
     let mut sums = Array1::<f64>::zeros(x.ncols());
     for row in x.rows() {
         sums += &row;
@@ -198,7 +198,7 @@ fn least_norm(x: &Array2<f64>, y: &Array1<f64>) -> Result<Array1<f64>, Optimizat
     Ok(svd.v().dot(&projected))
 }
 
-/// A fitted [`LinearRegression`].
+/// A fitted [`LinearRegression`] or [`ElasticNet`](crate::ElasticNet).
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
     coefficients: Array1<f64>,
@@ -206,6 +206,13 @@ pub struct LinearModel {
 }
 
 impl LinearModel {
+    pub(crate) fn from_parts(coefficients: Array1<f64>, intercept: f64) -> Self {
+        Self {
+            coefficients,
+            intercept,
+        }
+    }
+
     /// w, one entry a column.
     #[must_use]
     pub fn coefficients(&self) -> ArrayView1<'_, f64> {
