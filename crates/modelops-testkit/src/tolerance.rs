@@ -78,3 +78,6 @@ pub const REFERENCE_LAYER: f64 = 1e-3;
 
 /// Gradients left, relative to the largest, once a least-squares optimum is rounded to `f32`.
 pub const STATIONARY_IN_F32: f64 = 1e-5;
+
+/// Mean importances of two ensembles of some thousand random trees: three standard errors, the largest of the features'.
+pub const FOREST_OF_ANOTHER_SEED: f64 = 0.02;

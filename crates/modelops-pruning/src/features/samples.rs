@@ -4,7 +4,7 @@
     reason = "views are passed by value, as ndarray does"
 )]
 
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::error::FeatureError;
 
@@ -137,6 +137,34 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// Some of the training rows, by their place among them.
+    pub(super) fn subset(&self, rows: &[usize]) -> Samples<'static> {
+        let labels = match &self.labels {
+            Labels::Classes { of_row, .. } => {
+                Labels::of_classes(rows.iter().map(|row| of_row[*row] as usize).collect())
+            }
+            Labels::Values(values) => Labels::Values(rows.iter().map(|row| values[*row]).collect()),
+            Labels::None => Labels::None,
+        };
+        Samples {
+            x: self.x.select(Axis(0), rows).into(),
+            labels,
+        }
+    }
+
+    /// The same rows and target with other features.
+    pub(super) fn with_table(&self, x: Array2<f64>) -> Samples<'static> {
+        let x = if x.is_standard_layout() {
+            x
+        } else {
+            x.as_standard_layout().into_owned()
+        };
+        Samples {
+            x: x.into(),
+            labels: self.labels.clone(),
+        }
+    }
+
     /// Row-major training values.
     pub(crate) fn flat(&self) -> &[f64] {
         self.x
@@ -175,19 +203,20 @@ fn check_shape(x: &ArrayView2<'_, f64>, target: Target<'_>) -> Result<(), Featur
 }
 
 impl Labels {
+    fn of_classes(chosen: Vec<usize>) -> Self {
+        let mut distinct = chosen.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let number = |label: &usize| distinct.partition_point(|other| other < label) as u32;
+        Self::Classes {
+            of_row: chosen.iter().map(number).collect(),
+            count: distinct.len(),
+        }
+    }
+
     fn new(target: Target<'_>, rows: impl Iterator<Item = usize>) -> Result<Self, FeatureError> {
         match target {
-            Target::Classes(classes) => {
-                let chosen: Vec<usize> = rows.map(|row| classes[row]).collect();
-                let mut distinct = chosen.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
-                let number = |label: &usize| distinct.partition_point(|other| other < label) as u32;
-                Ok(Self::Classes {
-                    of_row: chosen.iter().map(number).collect(),
-                    count: distinct.len(),
-                })
-            }
+            Target::Classes(classes) => Ok(Self::of_classes(rows.map(|row| classes[row]).collect())),
             Target::Values(values) => {
                 let check = |row: usize| {
                     let value = values[row];

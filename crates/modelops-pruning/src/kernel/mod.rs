@@ -6,4 +6,5 @@ pub(crate) mod lowest;
 pub(crate) mod moments;
 pub(crate) mod neighbours;
 pub(crate) mod plane;
+pub(crate) mod sweep;
 pub(crate) mod tiles;

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis, array};
 use proptest::prelude::*;
 
 /// Coefficients and intercept of a least-squares fit on some rows and columns, by an orthogonal factorization.
-fn fit(x: &Array2<f64>, y: &[f64], rows: &[usize], columns: &[usize]) -> (Vec<f64>, f64) {
+pub(crate) fn fit(x: &Array2<f64>, y: &[f64], rows: &[usize], columns: &[usize]) -> (Vec<f64>, f64) {
     let mut design = Array2::ones((rows.len(), columns.len() + 1));
     for (i, row) in rows.iter().enumerate() {
         for (j, column) in columns.iter().enumerate() {
@@ -58,7 +58,7 @@ fn by_refitting(
 }
 
 /// Correlated columns, some with an offset, and a target that depends on a few.
-fn table(rows: usize, columns: usize, seed: u64) -> (Array2<f64>, Vec<f64>) {
+pub(crate) fn table(rows: usize, columns: usize, seed: u64) -> (Array2<f64>, Vec<f64>) {
     let mut x = Array2::from_shape_vec((rows, columns), congruential(rows * columns, seed)).unwrap();
     for j in 1..columns {
         for i in 0..rows {

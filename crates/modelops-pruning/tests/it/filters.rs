@@ -13,7 +13,7 @@ use ndarray::{Array2, array};
 use proptest::prelude::*;
 
 /// Ten columns that each lean on the one before, and a target of three of them.
-fn chain() -> (Array2<f64>, Vec<f64>, Vec<usize>) {
+pub(crate) fn chain() -> (Array2<f64>, Vec<f64>, Vec<usize>) {
     let mut x = Array2::from_shape_vec((300, 10), congruential(3000, 11)).unwrap();
     for j in 1..10 {
         for i in 0..300 {

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod elimination;
+mod error_control;
 mod errors;
 mod filters;
 mod formats;
@@ -10,4 +11,6 @@ mod layers;
 mod properties;
 mod reference;
 mod relief;
+mod sequential;
 mod structured;
+mod trees;

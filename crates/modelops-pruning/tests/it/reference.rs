@@ -104,7 +104,7 @@ fn all_close(found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-fn iris() -> (Array2<f64>, Vec<usize>) {
+pub(crate) fn iris() -> (Array2<f64>, Vec<usize>) {
     let rows: Vec<Vec<f64>> = include_str!("../data/iris.csv")
         .lines()
         .skip(1)
