@@ -143,8 +143,14 @@ impl<L: LabelSet> Family<L, Counter> {
         {
             slab::add(first + index, n);
         } else {
-            self.with(labels).inc_by(n);
+            self.inc_looked_up(labels, n);
         }
+    }
+
+    /// Out of line, so that the way by arithmetic is short enough to be part of the caller.
+    #[inline(never)]
+    fn inc_looked_up(&self, labels: &L, n: u64) {
+        self.with(labels).inc_by(n);
     }
 }
 

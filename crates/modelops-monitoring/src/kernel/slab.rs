@@ -129,6 +129,8 @@ fn lock() -> MutexGuard<'static, Store> {
 thread_local! {
     /// No destructor, so that reading it costs one load.
     static LOCAL: Cell<Option<&'static Slab>> = const { Cell::new(None) };
+    /// The pages of near slots that this thread has touched, so that a slot is one load away from its page.
+    static PAGES: [Cell<Option<&'static Page>>; DIRECTORY] = const { [const { Cell::new(None) }; DIRECTORY] };
     /// Folds the slab when the thread ends.
     static AT_EXIT: Fold = const { Fold };
 }
@@ -138,6 +140,7 @@ struct Fold;
 impl Drop for Fold {
     fn drop(&mut self) {
         let Some(slab) = LOCAL.take() else { return };
+        PAGES.with(|pages| pages.iter().for_each(|page| page.set(None)));
         let mut store = lock();
         slab.pages(|first, page| {
             for (i, cell) in page.iter().enumerate() {
@@ -175,10 +178,33 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// Adds `n` to `slot` and gives the sum.
     #[inline]
     pub(crate) fn add(self, slot: u32, n: u64) -> u64 {
-        bump(self.slab.cell(slot), n)
+        match touched(slot) {
+            Some(page) => bump(&page[slot as usize % PAGE], n),
+            None => self.add_to_new_page(slot, n),
+        }
     }
+
+    /// As [`add`](Self::add), for a slot that is far, or on a page that this thread has not touched.
+    #[inline(never)]
+    fn add_to_new_page(self, slot: u32, n: u64) -> u64 {
+        let sum = bump(self.slab.cell(slot), n);
+        let page = self.slab.page(slot as usize);
+        PAGES.with(|pages| {
+            if let Some(place) = pages.get(slot as usize / PAGE) {
+                place.set(page);
+            }
+        });
+        sum
+    }
+}
+
+/// The page of a near slot that the calling thread has touched.
+#[inline]
+fn touched(slot: u32) -> Option<&'static Page> {
+    PAGES.with(|pages| pages.get(slot as usize / PAGE).and_then(Cell::get))
 }
 
 /// The calling thread's writer; `None` in the thread's last destructors, when [`add_to_base`] serves.
@@ -193,6 +219,16 @@ pub(crate) fn writer() -> Option<Writer> {
 /// Adds `n` to `slot` for the calling thread.
 #[inline]
 pub(crate) fn add(slot: u32, n: u64) {
+    match touched(slot) {
+        Some(page) => {
+            bump(&page[slot as usize % PAGE], n);
+        }
+        None => add_to_new_page(slot, n),
+    }
+}
+
+#[inline(never)]
+fn add_to_new_page(slot: u32, n: u64) {
     match writer() {
         Some(writer) => {
             writer.add(slot, n);
