@@ -1,10 +1,10 @@
 //! Adaptive first-order rules: one driver, one rule each.
 
-use crate::gradient_check::check_dimension;
-use crate::gradient_descent::{not_negative, positive};
 use crate::kernel::vector::max_norm;
-use crate::rule::{Rule, State};
-use crate::solution::{Observer, Tracker, unobserved};
+use crate::rule::Rule;
+use crate::solution::{Observer, Tracker};
+use crate::stepping::{Averaging, Clipping, Schedule, Stepper, Stepping};
+use crate::stopping::{Stopping, smooth_solver};
 use crate::{Differentiable, OptimizationError, Progress, Solution, Termination};
 
 /// First-order descent by a [`Rule`] that adapts the step of each coordinate.
@@ -12,7 +12,9 @@ use crate::{Differentiable, OptimizationError, Progress, Solution, Termination};
 /// Use it where coordinates differ wildly in scale or the gradient is noisy. On a smooth deterministic problem
 /// [`GradientDescent`](crate::GradientDescent) with its automatic step, or a quasi-Newton solver, gets there sooner and knows when to stop.
 ///
-/// **Stops** when max |∇f| ≤ tolerance · max(1, |f|), or after `max_iterations` (1000). The best point evaluated is returned.
+/// **Stops** when max |∇f| ≤ tolerance · max(1, |f|), or after `max_iterations` (1000); tolerance 0 runs the whole budget. The best point evaluated
+/// is returned, which may be the average of the iterates where one is kept. For sums of many terms see
+/// [`minimize_sum`](Self::minimize_sum).
 ///
 /// **Complexity**: one gradient per step; two vectors of state.
 ///
@@ -34,10 +36,8 @@ use crate::{Differentiable, OptimizationError, Progress, Solution, Termination};
 /// **References**: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FirstOrder {
-    rule: Rule,
-    learning_rate: f64,
-    max_iterations: usize,
-    tolerance: f64,
+    pub(crate) stepping: Stepping,
+    pub(crate) stopping: Stopping,
 }
 
 impl FirstOrder {
@@ -45,10 +45,18 @@ impl FirstOrder {
     #[must_use]
     pub fn new(rule: Rule, learning_rate: f64) -> Self {
         Self {
-            rule,
-            learning_rate,
-            max_iterations: 1000,
-            tolerance: 1e-8,
+            stepping: Stepping {
+                rule,
+                learning_rate,
+                warmup: 0,
+                schedule: Schedule::Constant,
+                clipping: Clipping::None,
+                averaging: Averaging::None,
+            },
+            stopping: Stopping {
+                max_iterations: 1000,
+                tolerance: 1e-8,
+            },
         }
     }
 
@@ -90,6 +98,18 @@ impl FirstOrder {
         )
     }
 
+    /// Schedule-free `AdamW` with β = 0.9, β₂ = 0.999, ε = 1e-8 and no decay: no schedule to choose.
+    #[must_use]
+    pub fn schedule_free(learning_rate: f64) -> Self {
+        let rule = Rule::ScheduleFreeAdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        };
+        Self::new(rule, learning_rate)
+    }
+
     /// Gradient descent with momentum 0.9.
     #[must_use]
     pub fn sgd(learning_rate: f64) -> Self {
@@ -102,47 +122,41 @@ impl FirstOrder {
         )
     }
 
-    /// Sets the iteration budget.
+    /// Sets how the learning rate changes from step to step.
     #[must_use]
-    pub fn with_max_iterations(mut self, max_iterations: usize) -> Self {
-        self.max_iterations = max_iterations;
+    pub fn with_schedule(mut self, schedule: Schedule) -> Self {
+        self.stepping.schedule = schedule;
         self
     }
 
-    /// Sets the gradient tolerance; 0 runs the whole budget.
+    /// Sets the number of steps over which the learning rate first grows in a straight line; the schedule starts after them.
     #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
+    pub fn with_warmup(mut self, steps: usize) -> Self {
+        self.stepping.warmup = steps;
         self
     }
 
-    /// Minimises `objective` from `x0`.
-    ///
-    /// # Errors
-    ///
-    /// A bad starting point or hyper-parameter, an objective that is not finite at `x0`, or
-    /// [`Diverged`](OptimizationError::Diverged) when it ceases to be finite on the way.
-    pub fn minimize<O: Differentiable + ?Sized>(
-        &self,
-        objective: &O,
-        x0: &[f64],
-    ) -> Result<Solution, OptimizationError> {
-        self.minimize_observed(objective, x0, &mut unobserved)
+    /// Sets what is done to a gradient that is too large.
+    #[must_use]
+    pub fn with_clipping(mut self, clipping: Clipping) -> Self {
+        self.stepping.clipping = clipping;
+        self
     }
 
-    /// As [`minimize`](Self::minimize); `observer` sees every step and may stop the run.
-    ///
-    /// # Errors
-    ///
-    /// As [`minimize`](Self::minimize).
-    pub fn minimize_observed<O: Differentiable + ?Sized>(
+    /// Sets the average of the iterates to keep.
+    #[must_use]
+    pub fn with_averaging(mut self, averaging: Averaging) -> Self {
+        self.stepping.averaging = averaging;
+        self
+    }
+
+    fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
-        self.validate()?;
-        check_dimension(objective.dim(), x0)?;
+        self.stepping.validate()?;
         let mut x = x0.to_vec();
         let mut gradient = vec![0.0; x.len()];
         let mut value = objective.value_and_gradient(&x, &mut gradient);
@@ -151,23 +165,24 @@ impl FirstOrder {
             return Err(OptimizationError::NonFiniteObjective);
         }
         let mut tracker = Tracker::new(&x, value, gradient_norm);
-        let mut state = State::new(self.rule, x.len());
-        for iteration in 0..self.max_iterations {
-            if gradient_norm <= self.tolerance * value.abs().max(1.0) {
-                return Ok(tracker.finish(iteration, Termination::GradientTolerance));
+        let mut stepper = Stepper::new(self.stepping, &x);
+        for iteration in 0..self.stopping.max_iterations {
+            if tracker.is_settled(self.stopping, value, gradient_norm) {
+                return Ok(self.finish(
+                    objective,
+                    &stepper,
+                    tracker,
+                    iteration,
+                    Termination::GradientTolerance,
+                ));
             }
-            state.step(self.learning_rate, &gradient, &mut x);
+            stepper.step(&gradient, &mut x);
             value = objective.value_and_gradient(&x, &mut gradient);
             gradient_norm = max_norm(&gradient);
             tracker.evaluations.gradients += 1;
             tracker.history.push(value);
             if !value.is_finite() || !gradient_norm.is_finite() {
-                return Err(OptimizationError::Diverged {
-                    iteration: iteration + 1,
-                    loss: value,
-                    learning_rate: self.learning_rate,
-                    suggested_learning_rate: 0.1 * self.learning_rate,
-                });
+                return Err(self.divergence(iteration + 1, value));
             }
             tracker.see(&x, value, gradient_norm);
             if observer(&Progress {
@@ -177,21 +192,60 @@ impl FirstOrder {
             })
             .is_break()
             {
-                return Ok(tracker.finish(iteration + 1, Termination::Cancelled));
+                return Ok(self.finish(
+                    objective,
+                    &stepper,
+                    tracker,
+                    iteration + 1,
+                    Termination::Cancelled,
+                ));
             }
         }
-        let met = gradient_norm <= self.tolerance * value.abs().max(1.0);
-        let termination = if met {
+        let termination = if tracker.is_settled(self.stopping, value, gradient_norm) {
             Termination::GradientTolerance
         } else {
             Termination::MaxIterations
         };
-        Ok(tracker.finish(self.max_iterations, termination))
+        Ok(self.finish(
+            objective,
+            &stepper,
+            tracker,
+            self.stopping.max_iterations,
+            termination,
+        ))
     }
 
-    fn validate(&self) -> Result<(), OptimizationError> {
-        positive("learning_rate", self.learning_rate)?;
-        not_negative("tolerance", self.tolerance)?;
-        self.rule.validate()
+    /// Ends a run; the average of the iterates is the last point evaluated.
+    pub(crate) fn finish<O: Differentiable + ?Sized>(
+        &self,
+        objective: &O,
+        stepper: &Stepper,
+        mut tracker: Tracker,
+        iterations: usize,
+        termination: Termination,
+    ) -> Solution {
+        if let Some(average) = stepper.average() {
+            let mut gradient = vec![0.0; average.len()];
+            let value = objective.value_and_gradient(average, &mut gradient);
+            tracker.evaluations.gradients += 1;
+            let gradient_norm = max_norm(&gradient);
+            if value.is_finite() && gradient_norm.is_finite() {
+                tracker.see(average, value, gradient_norm);
+            }
+        }
+        tracker.finish(iterations, termination)
+    }
+
+    #[cold]
+    pub(crate) fn divergence(&self, iteration: usize, loss: f64) -> OptimizationError {
+        let learning_rate = self.stepping.learning_rate;
+        OptimizationError::Diverged {
+            iteration,
+            loss,
+            learning_rate,
+            suggested_learning_rate: 0.1 * learning_rate,
+        }
     }
 }
+
+smooth_solver!(FirstOrder);

@@ -1,8 +1,10 @@
-//! Gradient descent with a fixed or an automatic step, and momentum.
+//! Gradient descent with a fixed step or one that finds itself, and momentum.
 
-use crate::gradient_check::check_dimension;
+use std::collections::VecDeque;
+
 use crate::kernel::vector::{dot, max_norm};
-use crate::solution::{Observer, Tracker, unobserved};
+use crate::solution::{Observer, Tracker};
+use crate::stopping::{Stopping, smooth_solver};
 use crate::{Differentiable, OptimizationError, Progress, Solution, Termination, curvature};
 
 /// How long a gradient step is.
@@ -15,6 +17,12 @@ pub enum LearningRate {
     Automatic,
     /// The same factor at every step, as textbooks write it; above two over the curvature it diverges.
     Fixed(f64),
+    /// Twice the last step, halved until f(x − η g) ≤ f(x) − 1e-4 η ‖g‖². L. Armijo, 1966, doi:10.2140/pjm.1966.16.1.
+    Armijo,
+    /// η = sᵀs / sᵀy of the last step s and the change y of the gradient along it, halved only where the value rises above the highest of the last
+    /// ten: far fewer iterations than the others, on a loss curve that is not monotone. Made for no momentum. J. Barzilai and J. Borwein, 1988,
+    /// doi:10.1093/imanum/8.1.141; M. Raydan, 1997, doi:10.1137/S1052623494266365 (the ten).
+    BarzilaiBorwein,
 }
 
 /// What a step keeps of the steps before it.
@@ -38,10 +46,10 @@ pub enum Momentum {
 ///
 /// **Formula**: x ← x − η ∇f(x), with η from [`LearningRate`] and extrapolation from [`Momentum`].
 ///
-/// **Stops** when max |∇f| ≤ tolerance · max(1, |f|), or after `max_iterations` (1000). A fixed step that is too long is an
+/// **Stops** when max |∇f| ≤ tolerance · max(1, |f|), or after `max_iterations` (1000); tolerance 0 runs the whole budget. A fixed step that is too long is an
 /// error, [`OptimizationError::Diverged`], that carries a step that works.
 ///
-/// **Complexity**: one gradient per step (and one value with Nesterov and a searched step); five vectors of memory, none
+/// **Complexity**: one gradient per step, and one or a few values where the step is searched for; a few vectors of memory, none
 /// allocated per step.
 ///
 /// # Example
@@ -74,8 +82,7 @@ pub enum Momentum {
 pub struct GradientDescent {
     learning_rate: LearningRate,
     momentum: Momentum,
-    max_iterations: usize,
-    tolerance: f64,
+    stopping: Stopping,
 }
 
 impl Default for GradientDescent {
@@ -83,8 +90,10 @@ impl Default for GradientDescent {
         Self {
             learning_rate: LearningRate::Automatic,
             momentum: Momentum::None,
-            max_iterations: 1000,
-            tolerance: 1e-8,
+            stopping: Stopping {
+                max_iterations: 1000,
+                tolerance: 1e-8,
+            },
         }
     }
 }
@@ -115,47 +124,13 @@ impl GradientDescent {
         self
     }
 
-    /// Sets the iteration budget.
-    #[must_use]
-    pub fn with_max_iterations(mut self, max_iterations: usize) -> Self {
-        self.max_iterations = max_iterations;
-        self
-    }
-
-    /// Sets the gradient tolerance; 0 runs the whole budget.
-    #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
-    /// Minimises `objective` from `x0`.
-    ///
-    /// # Errors
-    ///
-    /// A bad starting point or hyper-parameter, an objective that is not finite at `x0`, or
-    /// [`Diverged`](OptimizationError::Diverged) for a fixed step that is too long.
-    pub fn minimize<O: Differentiable + ?Sized>(
-        &self,
-        objective: &O,
-        x0: &[f64],
-    ) -> Result<Solution, OptimizationError> {
-        self.minimize_observed(objective, x0, &mut unobserved)
-    }
-
-    /// As [`minimize`](Self::minimize); `observer` sees every step and may stop the run.
-    ///
-    /// # Errors
-    ///
-    /// As [`minimize`](Self::minimize).
-    pub fn minimize_observed<O: Differentiable + ?Sized>(
+    fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
         self.validate()?;
-        check_dimension(objective.dim(), x0)?;
         Run::start(self, objective, x0)?.run(observer)
     }
 
@@ -172,9 +147,11 @@ impl GradientDescent {
                 requirement: "at least 0 and below 1",
             });
         }
-        not_negative("tolerance", self.tolerance)
+        Ok(())
     }
 }
+
+smooth_solver!(GradientDescent);
 
 /// Refuses a value that is not finite and above zero.
 pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), OptimizationError> {
@@ -200,6 +177,45 @@ pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<(), Optimiz
     })
 }
 
+/// How a step is searched for.
+#[derive(Debug, Clone, Copy)]
+struct Search {
+    /// The share of η ‖g‖² that the value has to fall by.
+    descent: f64,
+    /// What the last step is multiplied by to begin with.
+    growth: f64,
+    /// Whether the first step comes from the curvature along the last one.
+    curvature: bool,
+    /// The number of last values of which the highest counts.
+    memory: usize,
+}
+
+impl Search {
+    fn of(rule: LearningRate) -> Self {
+        let armijo = Self {
+            descent: 1e-4,
+            growth: 2.0,
+            curvature: false,
+            memory: 1,
+        };
+        match rule {
+            LearningRate::Armijo => armijo,
+            LearningRate::BarzilaiBorwein => Self {
+                growth: 1.0,
+                curvature: true,
+                memory: 10,
+                ..armijo
+            },
+            // The descent that a curvature of 1/η promises.
+            LearningRate::Automatic | LearningRate::Fixed(_) => Self {
+                descent: 0.5,
+                growth: 1.25,
+                ..armijo
+            },
+        }
+    }
+}
+
 /// The state of one run. `x` is the last iterate; `y` is where the gradient is taken, ahead of `x` under Nesterov.
 struct Run<'a, O: ?Sized> {
     options: &'a GradientDescent,
@@ -211,8 +227,12 @@ struct Run<'a, O: ?Sized> {
     value: f64,
     start: f64,
     rate: f64,
-    /// Whether the step must be searched for, because neither the user nor the objective knows it.
-    searched: bool,
+    /// How the step is searched for, where neither the user nor the objective knows it.
+    search: Option<Search>,
+    /// The last values, the newest last: what a step has to stay below.
+    recent: VecDeque<f64>,
+    /// The point and the gradient before the last step, for its curvature.
+    before: (Vec<f64>, Vec<f64>),
     /// Nesterov's t, which sets how far to look ahead.
     lookahead: f64,
     tracker: Tracker,
@@ -227,15 +247,13 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
             return Err(OptimizationError::NonFiniteObjective);
         }
         let mut tracker = Tracker::new(x0, value, gradient_norm);
-        let (rate, searched) = match (options.learning_rate, objective.lipschitz()) {
-            (LearningRate::Fixed(rate), _) => (rate, false),
-            (LearningRate::Automatic, Some(bound)) if bound.is_finite() && bound > 0.0 => {
-                (1.0 / bound, false)
-            }
-            (LearningRate::Automatic, _) => {
+        let (rate, search) = match (options.learning_rate, objective.lipschitz()) {
+            (LearningRate::Fixed(rate), _) => (rate, None),
+            (LearningRate::Automatic, Some(bound)) if bound.is_finite() && bound > 0.0 => (1.0 / bound, None),
+            (rule, _) => {
                 let (curvature, calls) = curvature::estimate(objective, x0, &gradient, 3);
                 tracker.evaluations.gradients += calls;
-                (1.0 / curvature.unwrap_or(1.0), true)
+                (1.0 / curvature.unwrap_or(1.0), Some(Search::of(rule)))
             }
         };
         Ok(Self {
@@ -248,7 +266,9 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
             value,
             start: value,
             rate,
-            searched,
+            search,
+            recent: VecDeque::from([value]),
+            before: (x0.to_vec(), vec![0.0; x0.len()]),
             lookahead: 1.0,
             tracker,
         })
@@ -257,11 +277,13 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
     fn run(mut self, observer: &mut Observer<'_>) -> Result<Solution, OptimizationError> {
         let mut gradient_norm = max_norm(&self.gradient);
         let mut rises = 0;
-        for iteration in 0..self.options.max_iterations {
-            if gradient_norm <= self.options.tolerance * self.value.abs().max(1.0) {
+        for iteration in 0..self.options.stopping.max_iterations {
+            if self.is_settled(gradient_norm) {
                 return Ok(self.tracker.finish(iteration, Termination::GradientTolerance));
             }
-            if self.searched && !self.search_step() {
+            if let Some(search) = self.search
+                && !self.search_step(search)
+            {
                 return Ok(self.tracker.finish(iteration, Termination::ValueTolerance));
             }
             let before = self.value;
@@ -282,31 +304,32 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
                 return Ok(self.tracker.finish(iteration + 1, Termination::Cancelled));
             }
         }
-        let met = gradient_norm <= self.options.tolerance * self.value.abs().max(1.0);
-        let termination = if met {
+        let termination = if self.is_settled(gradient_norm) {
             Termination::GradientTolerance
         } else {
             Termination::MaxIterations
         };
-        Ok(self.tracker.finish(self.options.max_iterations, termination))
+        Ok(self
+            .tracker
+            .finish(self.options.stopping.max_iterations, termination))
     }
 
-    /// Halves the step until f(y − η g) ≤ f(y) − η ‖g‖² / 2, the descent that a curvature of 1/η promises. False where
+    /// Halves the step until the value is below the highest of the last ones by the descent asked for. False where
     /// the arithmetic can tell no descent.
-    fn search_step(&mut self) -> bool {
+    fn search_step(&mut self, search: Search) -> bool {
         let squared = dot(&self.gradient, &self.gradient);
-        // A step that worked may be short for the flatter ground ahead: try a little more each time.
-        self.rate *= 1.25;
+        self.rate = self.first_rate(search);
+        let ceiling = self.recent.iter().copied().fold(self.value, f64::max);
         for _ in 0..MAX_HALVINGS {
             for ((n, y), g) in self.next.iter_mut().zip(&self.y).zip(&self.gradient) {
                 *n = y - self.rate * g;
             }
             let value = self.objective.value(&self.next);
             self.tracker.evaluations.values += 1;
-            let promised = 0.5 * self.rate * squared;
+            let promised = search.descent * self.rate * squared;
             // Near the optimum the promise drowns in the rounding of the value; accept what cannot be told apart.
             let rounding = 4.0 * f64::EPSILON * self.value.abs();
-            if value.is_finite() && value <= self.value - promised + rounding {
+            if value.is_finite() && value <= ceiling - promised + rounding {
                 return promised > 0.0;
             }
             self.rate *= 0.5;
@@ -314,8 +337,29 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
         false
     }
 
+    /// The step to try first.
+    fn first_rate(&self, search: Search) -> f64 {
+        if search.curvature {
+            let (mut squared, mut along) = (0.0, 0.0);
+            for i in 0..self.y.len() {
+                let step = self.y[i] - self.before.0[i];
+                squared += step * step;
+                along += step * (self.gradient[i] - self.before.1[i]);
+            }
+            // No step yet, or one without a positive curvature.
+            let rate = squared / along;
+            if rate.is_finite() && rate > 0.0 {
+                return rate;
+            }
+        }
+        // A step that worked may be short for the flatter ground ahead.
+        self.rate * search.growth
+    }
+
     /// Moves by the step in force and evaluates at the new point of the gradient.
     fn step(&mut self) {
+        self.before.0.copy_from_slice(&self.y);
+        self.before.1.copy_from_slice(&self.gradient);
         for ((n, y), g) in self.next.iter_mut().zip(&self.y).zip(&self.gradient) {
             *n = y - self.rate * g;
         }
@@ -351,6 +395,16 @@ impl<'a, O: Differentiable + ?Sized> Run<'a, O> {
         }
         self.value = self.objective.value_and_gradient(&self.y, &mut self.gradient);
         self.tracker.evaluations.gradients += 1;
+        let kept = self.search.map_or(1, |search| search.memory);
+        while self.recent.len() >= kept {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(self.value);
+    }
+
+    fn is_settled(&self, gradient_norm: f64) -> bool {
+        self.tracker
+            .is_settled(self.options.stopping, self.value, gradient_norm)
     }
 
     /// Growth without bound: not finite, far above the start, or rising for long above the start.

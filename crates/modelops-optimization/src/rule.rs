@@ -67,6 +67,23 @@ pub enum Rule {
         /// ε.
         epsilon: f64,
     },
+    /// z ← z − η g; a ← (1 − c) a + c z with c = ηₜ² / Σ η²; the gradient is taken at x = (1 − β) z + β a. No schedule is needed; a, the average,
+    /// is the answer. Defazio et al., 2024, arXiv:2405.15682.
+    ScheduleFreeSgd {
+        /// β.
+        beta: f64,
+    },
+    /// As schedule-free SGD with z ← z − η (g / (√v̂ + ε) + λ x), v̂ as in Adam.
+    ScheduleFreeAdamW {
+        /// β.
+        beta1: f64,
+        /// β₂.
+        beta2: f64,
+        /// ε.
+        epsilon: f64,
+        /// λ.
+        weight_decay: f64,
+    },
     /// x ← x − η (sign(β₁ m + (1 − β₁) g) + λ x); m ← β₂ m + (1 − β₂) g. Chen et al., 2023, arXiv:2302.06675.
     Lion {
         /// β₁.
@@ -102,7 +119,14 @@ impl Rule {
             } => share("beta1", beta1)
                 .and(share("beta2", beta2))
                 .and(positive("epsilon", epsilon)),
+            Self::ScheduleFreeSgd { beta } => share("beta", beta),
             Self::AdamW {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            }
+            | Self::ScheduleFreeAdamW {
                 beta1,
                 beta2,
                 epsilon,
@@ -123,7 +147,7 @@ impl Rule {
 }
 
 /// Refuses a value outside 0 (included) to 1 (excluded).
-fn share(name: &'static str, value: f64) -> Result<(), OptimizationError> {
+pub(crate) fn share(name: &'static str, value: f64) -> Result<(), OptimizationError> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
@@ -139,25 +163,42 @@ pub(crate) struct State {
     rule: Rule,
     first: Vec<f64>,
     second: Vec<f64>,
-    /// The largest second means so far; empty for the rules that do not ask.
-    largest: Vec<f64>,
+    /// The largest second means so far, or the average of a schedule-free rule; empty for the rules that do not ask.
+    extra: Vec<f64>,
     step: i32,
+    /// Σ η² of a schedule-free rule.
+    weight: f64,
 }
 
 impl State {
-    pub(crate) fn new(rule: Rule, dim: usize) -> Self {
-        let largest = if matches!(rule, Rule::AmsGrad { .. }) {
-            vec![0.0; dim]
-        } else {
-            Vec::new()
+    pub(crate) fn new(rule: Rule, x0: &[f64]) -> Self {
+        let schedule_free = matches!(
+            rule,
+            Rule::ScheduleFreeSgd { .. } | Rule::ScheduleFreeAdamW { .. }
+        );
+        let zeros = vec![0.0; x0.len()];
+        let extra = match rule {
+            Rule::AmsGrad { .. } => zeros.clone(),
+            _ if schedule_free => x0.to_vec(),
+            _ => Vec::new(),
         };
         Self {
             rule,
-            first: vec![0.0; dim],
-            second: vec![0.0; dim],
-            largest,
+            first: if schedule_free { x0.to_vec() } else { zeros.clone() },
+            second: zeros,
+            extra,
             step: 0,
+            weight: 0.0,
         }
+    }
+
+    /// The average that a schedule-free rule keeps.
+    pub(crate) fn average(&self) -> Option<&[f64]> {
+        matches!(
+            self.rule,
+            Rule::ScheduleFreeSgd { .. } | Rule::ScheduleFreeAdamW { .. }
+        )
+        .then_some(self.extra.as_slice())
     }
 
     /// Moves `x` by one step against `gradient`.
@@ -218,7 +259,7 @@ impl State {
                 epsilon,
             } => {
                 let bias = Bias::at(self.step, beta1, beta2);
-                for ((x, g, m, v), most) in coordinates.zip(&mut self.largest) {
+                for ((x, g, m, v), most) in coordinates.zip(&mut self.extra) {
                     means(m, v, g, beta1, beta2);
                     *most = most.max(*v);
                     *x -= rate * (*m / bias.first) / ((*most / bias.second).sqrt() + epsilon);
@@ -235,6 +276,32 @@ impl State {
                     means(m, v, g, beta1, beta2);
                     let mean = beta1 * *m / ahead + (1.0 - beta1) * g / bias.first;
                     *x -= rate * mean / ((*v / bias.second).sqrt() + epsilon);
+                }
+            }
+            // Here the first mean is z and the extra one the average.
+            Rule::ScheduleFreeSgd { beta } => {
+                self.weight += rate * rate;
+                let c = rate * rate / self.weight;
+                for ((x, g, z, _), average) in coordinates.zip(&mut self.extra) {
+                    *z -= rate * g;
+                    *average += c * (*z - *average);
+                    *x = (1.0 - beta) * *z + beta * *average;
+                }
+            }
+            Rule::ScheduleFreeAdamW {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            } => {
+                self.weight += rate * rate;
+                let c = rate * rate / self.weight;
+                let bias = Bias::at(self.step, beta1, beta2);
+                for ((x, g, z, v), average) in coordinates.zip(&mut self.extra) {
+                    *v = beta2 * *v + (1.0 - beta2) * g * g;
+                    *z -= rate * (g / ((*v / bias.second).sqrt() + epsilon) + weight_decay * *x);
+                    *average += c * (*z - *average);
+                    *x = (1.0 - beta1) * *z + beta1 * *average;
                 }
             }
             Rule::Lion {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use crate::stopping::Stopping;
+
 /// Where a solver stopped, how, and what it cost.
 ///
 /// `x` is the best point evaluated, whatever the reason for stopping, and `value` is the objective exactly there.
@@ -147,6 +149,11 @@ impl Tracker {
             self.best_value = value;
             self.best_gradient_norm = gradient_norm;
         }
+    }
+
+    /// Whether `stopping` is met at a point that is no worse than the start: far up a diverging run the gradient is small beside the value.
+    pub(crate) fn is_settled(&self, stopping: Stopping, value: f64, gradient_norm: f64) -> bool {
+        stopping.is_met(gradient_norm, value) && self.history.first().is_none_or(|start| value <= *start)
     }
 
     pub(crate) fn best(&self) -> f64 {

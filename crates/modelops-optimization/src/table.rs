@@ -32,6 +32,12 @@ pub(crate) fn entries<'a, D: ndarray::Dimension>(array: &'a CowArray<'_, f64, D>
     }
 }
 
+/// Some rows of a table of `columns` columns, one after the other.
+pub(crate) fn gather(rows: &[f64], columns: usize, chosen: &[usize]) -> Vec<f64> {
+    let row = |i: &usize| &rows[i * columns..(i + 1) * columns];
+    chosen.iter().flat_map(row).copied().collect()
+}
+
 /// Refuses a table without rows or columns, and targets of another length.
 pub(crate) fn check_shape(x: ArrayView2<'_, f64>, targets: usize) -> Result<(), OptimizationError> {
     if x.ncols() == 0 || x.nrows() == 0 {

@@ -7,8 +7,10 @@ use crate::descent::power_iteration;
 use crate::gradient_descent::not_negative;
 use crate::kernel::fused::residual_gradient;
 use crate::kernel::gram;
-use crate::table::{check_finite, check_finite_targets, check_shape, contiguous, contiguous_rows, entries};
-use crate::{Differentiable, Objective, OptimizationError};
+use crate::table::{
+    check_finite, check_finite_targets, check_shape, contiguous, contiguous_rows, entries, gather,
+};
+use crate::{Differentiable, FiniteSum, Objective, OptimizationError};
 
 /// Linear regression by least squares; with an l2 penalty it is ridge regression.
 ///
@@ -303,17 +305,35 @@ impl Objective for SquaredLoss<'_> {
     }
 }
 
-impl Differentiable for SquaredLoss<'_> {
-    fn value_and_gradient(&self, w: &[f64], gradient: &mut [f64]) -> f64 {
-        let n = self.y.len() as f64;
-        let squared = residual_gradient(&entries(&self.x), &entries(&self.y), w, gradient);
+impl SquaredLoss<'_> {
+    /// The loss over some rows, one after the other.
+    fn over(&self, rows: &[f64], targets: &[f64], w: &[f64], gradient: &mut [f64]) -> f64 {
+        let n = targets.len() as f64;
+        let squared = residual_gradient(rows, targets, w, gradient);
         for (g, w) in gradient.iter_mut().zip(w) {
             *g = *g / n + self.l2 * w;
         }
         squared / (2.0 * n) + 0.5 * self.l2 * w.iter().map(|w| w * w).sum::<f64>()
     }
+}
+
+impl Differentiable for SquaredLoss<'_> {
+    fn value_and_gradient(&self, w: &[f64], gradient: &mut [f64]) -> f64 {
+        self.over(&entries(&self.x), &entries(&self.y), w, gradient)
+    }
 
     fn lipschitz(&self) -> Option<f64> {
         Some(self.lipschitz)
+    }
+}
+
+impl FiniteSum for SquaredLoss<'_> {
+    fn terms(&self) -> usize {
+        self.y.len()
+    }
+
+    fn batch_value_and_gradient(&self, terms: &[usize], w: &[f64], gradient: &mut [f64]) -> f64 {
+        let targets: Vec<f64> = terms.iter().map(|i| self.y[*i]).collect();
+        self.over(&gather(&entries(&self.x), w.len(), terms), &targets, w, gradient)
     }
 }

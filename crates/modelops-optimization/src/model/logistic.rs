@@ -7,8 +7,8 @@ use crate::kernel::logistic::log_loss_gradient;
 use crate::kernel::vector::dot;
 use crate::model::softmax::largest_eigenvalue_with_intercept;
 use crate::solution::{Observer, unobserved};
-use crate::table::{check_finite, check_shape, contiguous_rows, entries};
-use crate::{Differentiable, Lbfgs, Objective, OptimizationError, Solution, Solver};
+use crate::table::{check_finite, check_shape, contiguous_rows, entries, gather};
+use crate::{Differentiable, FiniteSum, Lbfgs, Objective, OptimizationError, Solution, Solver};
 
 /// Logistic regression: the probability that a row's label is true.
 ///
@@ -201,19 +201,38 @@ impl Objective for LogisticLoss<'_> {
     }
 }
 
-impl Differentiable for LogisticLoss<'_> {
-    fn value_and_gradient(&self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (n, d) = self.x.dim();
+impl LogisticLoss<'_> {
+    /// The loss over some rows, one after the other.
+    fn over(&self, rows: &[f64], labels: &[bool], parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let (n, d) = (labels.len() as f64, self.x.ncols());
         gradient.fill(0.0);
-        let loss = log_loss_gradient(&entries(&self.x), self.labels, d, parameters, gradient);
-        gradient.iter_mut().for_each(|g| *g /= n as f64);
+        let loss = log_loss_gradient(rows, labels, d, parameters, gradient);
+        gradient.iter_mut().for_each(|g| *g /= n);
         for (g, w) in gradient[..d].iter_mut().zip(parameters) {
             *g += self.l2 * w;
         }
-        loss / n as f64 + 0.5 * self.l2 * dot(&parameters[..d], &parameters[..d])
+        loss / n + 0.5 * self.l2 * dot(&parameters[..d], &parameters[..d])
+    }
+}
+
+impl Differentiable for LogisticLoss<'_> {
+    fn value_and_gradient(&self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        self.over(&entries(&self.x), self.labels, parameters, gradient)
     }
 
     fn lipschitz(&self) -> Option<f64> {
         Some(self.lipschitz)
+    }
+}
+
+impl FiniteSum for LogisticLoss<'_> {
+    fn terms(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn batch_value_and_gradient(&self, terms: &[usize], parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let labels: Vec<bool> = terms.iter().map(|i| self.labels[*i]).collect();
+        let rows = gather(&entries(&self.x), self.x.ncols(), terms);
+        self.over(&rows, &labels, parameters, gradient)
     }
 }

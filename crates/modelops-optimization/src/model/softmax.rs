@@ -8,8 +8,8 @@ use crate::kernel::fused::residual_gradient;
 use crate::kernel::softmax::{cross_entropy_gradient, to_probabilities};
 use crate::kernel::vector::dot;
 use crate::solution::{Observer, unobserved};
-use crate::table::{check_finite, check_shape, contiguous_rows, entries};
-use crate::{Differentiable, Lbfgs, Objective, OptimizationError, Solution, Solver};
+use crate::table::{check_finite, check_shape, contiguous_rows, entries, gather};
+use crate::{Differentiable, FiniteSum, Lbfgs, Objective, OptimizationError, Solution, Solver};
 
 /// Softmax regression (multinomial logistic regression): a linear classifier with probabilities.
 ///
@@ -310,28 +310,46 @@ impl Objective for SoftmaxLoss<'_> {
     }
 }
 
-impl Differentiable for SoftmaxLoss<'_> {
-    fn value_and_gradient(&self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (n, d) = self.x.dim();
-        let rows = entries(&self.x);
+impl SoftmaxLoss<'_> {
+    /// The loss over some rows, one after the other.
+    fn over(&self, rows: &[f64], labels: &[usize], parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let (n, d) = (labels.len() as f64, self.x.ncols());
         gradient.fill(0.0);
         let mut logits = vec![0.0; self.classes];
-        let loss = cross_entropy_gradient(&rows, self.labels, d, parameters, &mut logits, gradient);
+        let loss = cross_entropy_gradient(rows, labels, d, parameters, &mut logits, gradient);
         let mut squared = 0.0;
         for (g, w) in gradient
             .chunks_exact_mut(d + 1)
             .zip(parameters.chunks_exact(d + 1))
         {
-            g.iter_mut().for_each(|g| *g /= n as f64);
+            g.iter_mut().for_each(|g| *g /= n);
             for (g, w) in g[..d].iter_mut().zip(w) {
                 *g += self.l2 * w;
             }
             squared += dot(&w[..d], &w[..d]);
         }
-        loss / n as f64 + 0.5 * self.l2 * squared
+        loss / n + 0.5 * self.l2 * squared
+    }
+}
+
+impl Differentiable for SoftmaxLoss<'_> {
+    fn value_and_gradient(&self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        self.over(&entries(&self.x), self.labels, parameters, gradient)
     }
 
     fn lipschitz(&self) -> Option<f64> {
         Some(self.lipschitz)
+    }
+}
+
+impl FiniteSum for SoftmaxLoss<'_> {
+    fn terms(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn batch_value_and_gradient(&self, terms: &[usize], parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let labels: Vec<usize> = terms.iter().map(|i| self.labels[*i]).collect();
+        let rows = gather(&entries(&self.x), self.x.ncols(), terms);
+        self.over(&rows, &labels, parameters, gradient)
     }
 }

@@ -11,5 +11,6 @@ mod pruners;
 mod reference;
 mod samplers;
 mod search;
+mod steps;
 mod suites;
 mod workers;
