@@ -246,6 +246,39 @@ pub enum SolveError {
     },
 }
 
+/// Jobs cannot be assigned to agents.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AssignError {
+    /// A job does not have one offer of each agent.
+    #[error(
+        "job {job} has {offers} offers for {agents} agents: a weight above the capacity where one cannot do it"
+    )]
+    Offers {
+        /// The position of the job.
+        job: usize,
+        /// How many offers it has.
+        offers: usize,
+        /// How many agents there are.
+        agents: usize,
+    },
+    /// The dearest or heaviest offers sum to too much.
+    #[error("the {what} are too large to be summed: use a larger unit")]
+    Overflow {
+        /// `costs`, which must stay below 2⁴⁸, or `weights`, below 2⁶⁰.
+        what: &'static str,
+    },
+    /// No agent has the capacity for a job, even alone.
+    #[error("job {job} fits on no agent")]
+    Unassignable {
+        /// The position of the job.
+        job: usize,
+    },
+    /// No assignment was found within the limit; there may be none.
+    #[error("no assignment was found within the limit of states: there may be none")]
+    Undecided,
+}
+
 /// A model cannot be split into stages.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

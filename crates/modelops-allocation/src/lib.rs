@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod assignment;
 mod batch;
 mod bound;
 mod catalogue;
@@ -40,14 +41,15 @@ pub mod trace;
 mod variants;
 mod workload;
 
+pub use assignment::{Assignment, Offer, assign};
 pub use bound::{Bound, Limit};
 pub use catalogue::{Catalogue, Model, ModelVariant};
 pub use certificate::Certificate;
 pub use constraint::{Constraint, HOSTNAME, Selector};
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{
-    FairnessError, FleetError, KubernetesError, LedgerError, PipelineError, ResourceError, SolveError,
-    TraceError, WorkloadError,
+    AssignError, FairnessError, FleetError, KubernetesError, LedgerError, PipelineError, ResourceError,
+    SolveError, TraceError, WorkloadError,
 };
 pub use explain::{Change, DeviceChange, Explanation};
 pub use fairness::{Share, Stop, Tenant, dominant_resource_fairness};

@@ -71,6 +71,25 @@ pub fn packing_by_trial(nodes: &mut [Vec<u64>], demands: &[(Vec<u64>, u64)]) -> 
     best
 }
 
+/// The least cost of giving every job to one agent, by trying everything; `offers[job][agent]` is a cost and a weight.
+#[must_use]
+pub fn assignment_by_trial(offers: &[Vec<Pair>], rooms: &mut [u64]) -> Option<u64> {
+    let Some((job, rest)) = offers.split_first() else {
+        return Some(0);
+    };
+    let mut best: Option<u64> = None;
+    for agent in 0..rooms.len() {
+        let (cost, weight) = job[agent];
+        if weight <= rooms[agent] {
+            rooms[agent] -= weight;
+            let total = assignment_by_trial(rest, rooms).map(|rest| rest + cost);
+            rooms[agent] += weight;
+            best = best.into_iter().chain(total).min();
+        }
+    }
+    best
+}
+
 /// The classic families of knapsack instances (D. Pisinger, *Where are the hard knapsack problems?*, 2005,
 /// doi:10.1016/j.cor.2004.03.002).
 pub const KNAPSACK_FAMILIES: [&str; 8] = [

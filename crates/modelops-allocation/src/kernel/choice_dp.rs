@@ -54,7 +54,8 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
     let class = |i: usize| &points[starts[i]..starts[i + 1]];
     let count = classes.len();
     let price = balance((0..count).map(class), budget);
-    // The best variant of each class at this price, the lightest of equals: together within the budget.
+    // The best variant of each class at this price, the lightest of equals: together within the budget. Then heavier equals
+    // while they fit, so that little of the budget is left.
     let best_of = |i: usize| {
         let points = class(i);
         let mut best = 0;
@@ -65,7 +66,18 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
         }
         best
     };
-    let base: Vec<usize> = (0..count).map(best_of).collect();
+    let mut base: Vec<usize> = (0..count).map(best_of).collect();
+    let mut room = budget - (0..count).map(|i| class(i)[base[i]].weight).sum::<i64>();
+    for (i, kept) in base.iter_mut().enumerate() {
+        let (points, now) = (class(i), class(i)[*kept]);
+        let equal = |j: &usize| {
+            points[*j].weight - now.weight <= room && price.reduced(&points[*j]) == price.reduced(&now)
+        };
+        if let Some(j) = (*kept + 1..points.len()).rev().find(equal) {
+            room -= points[j].weight - now.weight;
+            *kept = j;
+        }
+    }
     let sum = |part: fn(&Point) -> i64| (0..count).map(|i| part(&class(i)[base[i]])).sum::<i64>();
     let (weight, value) = (sum(|p| p.weight), sum(|p| p.value));
     let mut chosen: Vec<usize> = (0..count).map(|i| class(i)[base[i]].variant as usize).collect();
@@ -73,7 +85,8 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
         i128::from(value) * price.weight + price.value * i128::from(budget - weight)
     };
     let top = key(weight, value);
-    let bound = top.div_euclid(price.weight) as u64;
+    let steps = Steps::new(&points, &starts, &price, budget, value - weight);
+    let bound = steps.whole(top, &price).max(value.into()) as u64;
     let loss = |i: usize, j: usize| price.reduced(&class(i)[base[i]]) - price.reduced(&class(i)[j]);
 
     let mut best = Best {
@@ -81,6 +94,12 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
         turns: Vec::new(),
     };
     best.improve(class, &base, weight, value, budget);
+    if i128::from(best.value) < bound.into() {
+        let exchanges = exchanges(class, &base, |i, j| {
+            steps.whole(top - loss(i, j), &price) > best.value.into()
+        });
+        best.pair(&exchanges, weight, value, budget);
+    }
 
     let mut order: Vec<(i128, u32)> = Vec::new();
     for (i, kept) in base.iter().enumerate() {
@@ -89,7 +108,7 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
             .map(|j| loss(i, j))
             .min();
         if let Some(least) = least
-            && (top - least).div_euclid(price.weight) > best.value.into()
+            && steps.whole(top - least, &price) > best.value.into()
         {
             order.push((least, i as u32));
         }
@@ -107,7 +126,7 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
     let mut proven = true;
     for (at, (least, index)) in order.iter().enumerate() {
         let reach = |s: &State, next: i128, best: i64| {
-            (key(s.weight, s.value) - next).div_euclid(price.weight) > best.into()
+            steps.whole(key(s.weight, s.value) - next, &price) > best.into()
         };
         if !states.iter().any(|s| reach(s, *least, best.value)) {
             break;
@@ -123,7 +142,7 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
         merged.clear();
         for (j, point) in class(i).iter().enumerate() {
             let turned = j != base[i];
-            if turned && (top - loss(i, j)).div_euclid(price.weight) <= best.value.into() {
+            if turned && steps.whole(top - loss(i, j), &price) <= best.value.into() {
                 continue;
             }
             let (dw, dv) = (point.weight - kept.weight, point.value - kept.value);
@@ -169,6 +188,77 @@ pub(crate) fn solve(classes: &[Vec<Item>], budget: i64, max_states: u64) -> Outc
         bound,
         proven,
     }
+}
+
+/// The values that can occur: where value less weight changes in steps of d only, the bound falls to the next such value.
+struct Steps {
+    step: i128,
+    /// What a choice that fills the budget could be worth.
+    full: i128,
+}
+
+impl Steps {
+    fn new(points: &[Point], starts: &[usize], price: &Price, budget: i64, surplus: i64) -> Self {
+        let mut step = 0_u64;
+        // With a price below 1 a choice that leaves budget over may be worth more than a full one.
+        if price.value >= price.weight {
+            for pair in starts.windows(2) {
+                let class = &points[pair[0]..pair[1]];
+                for point in &class[1..] {
+                    let change = (point.value - point.weight) - (class[0].value - class[0].weight);
+                    step = gcd(step, change.unsigned_abs());
+                    if step == 1 {
+                        break;
+                    }
+                }
+            }
+        }
+        Self {
+            step: step.max(1).into(),
+            full: i128::from(budget) + i128::from(surplus),
+        }
+    }
+
+    /// The largest value at most this bound, which is scaled by the price's weight.
+    fn whole(&self, key: i128, price: &Price) -> i128 {
+        let floor = key.div_euclid(price.weight);
+        if self.step == 1 {
+            return floor;
+        }
+        self.full + (floor - self.full).div_euclid(self.step) * self.step
+    }
+}
+
+/// A class decided for another variant than its best: what that changes.
+#[derive(Clone, Copy)]
+struct Exchange {
+    weight: i64,
+    value: i64,
+    class: u32,
+    variant: u32,
+}
+
+fn exchanges<'a>(
+    class: impl Fn(usize) -> &'a [Point],
+    base: &[usize],
+    worth: impl Fn(usize, usize) -> bool,
+) -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
+    for (i, kept) in base.iter().enumerate() {
+        let now = class(i)[*kept];
+        for (j, point) in class(i).iter().enumerate() {
+            if j != *kept && worth(i, j) {
+                exchanges.push(Exchange {
+                    weight: point.weight - now.weight,
+                    value: point.value - now.value,
+                    class: i as u32,
+                    variant: point.variant,
+                });
+            }
+        }
+    }
+    exchanges.sort_unstable_by_key(|e| (e.weight, -e.value, e.class));
+    exchanges
 }
 
 /// Each class without what something lighter or equal matches in value, by ascending weight.
@@ -283,6 +373,44 @@ impl Best {
             *self = Self { value: worth, turns };
         }
     }
+}
+
+impl Best {
+    /// The best two exchanges of different classes; they come by weight.
+    fn pair(&mut self, exchanges: &[Exchange], weight: i64, value: i64, budget: i64) {
+        let room = budget - weight;
+        let mut light = exchanges.iter().peekable();
+        // The most valuable exchange that is light enough, and that of another class.
+        let mut most: [Option<&Exchange>; 2] = [None, None];
+        for heavy in exchanges.iter().rev() {
+            while let Some(next) = light.next_if(|e| e.weight + heavy.weight <= room) {
+                if most[0].is_none_or(|first| next.value > first.value) {
+                    if most[0].is_some_and(|first| first.class != next.class) {
+                        most[1] = most[0];
+                    }
+                    most[0] = Some(next);
+                } else if most[0].is_some_and(|first| first.class != next.class)
+                    && most[1].is_none_or(|second| next.value > second.value)
+                {
+                    most[1] = Some(next);
+                }
+            }
+            let other = most.into_iter().flatten().find(|e| e.class != heavy.class);
+            if let Some(other) = other
+                && value + heavy.value + other.value > self.value
+            {
+                self.value = value + heavy.value + other.value;
+                self.turns = vec![(heavy.class, heavy.variant), (other.class, other.variant)];
+            }
+        }
+    }
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 fn turns(trace: &[Turn], mut at: u32) -> Vec<(u32, u32)> {

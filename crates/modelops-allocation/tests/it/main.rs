@@ -1,6 +1,7 @@
 //! Laws, reference values and bad input.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod assignment;
 mod check;
 mod data;
 mod errors;

@@ -91,6 +91,23 @@ proptest! {
         }
     }
 
+    /// Values that are weights plus multiples of a step, where the bound falls to the next multiple.
+    #[test]
+    fn variants_in_steps_are_exact(steps in prop::collection::vec(prop::collection::vec(0..25_u64, 1..5), 0..7), step in 1..9_u64, budget in 0..260_u64, scrambled in any::<bool>()) {
+        let classes: Vec<Vec<Pair>> = steps.iter().map(|weights| {
+            let mut sum = 0;
+            (1..).zip(weights).map(|(j, w)| {
+                sum += w;
+                (sum + step * if scrambled { w % 3 } else { j }, sum)
+            }).collect()
+        }).collect();
+        let items: Vec<Vec<Item>> = classes.iter().map(|class| items(class)).collect();
+        let plan = choose_variants(&items, budget, &SolverOptions::default());
+        let best = choice_by_table(&classes, budget);
+        prop_assert_eq!(plan.as_ref().ok().map(|plan| plan.value), best);
+        prop_assert!(plan.is_err() || plan.is_ok_and(|plan| plan.status == Status::Optimal && plan.bound == plan.value));
+    }
+
     #[test]
     fn variants_limit_is_honest(classes in prop::collection::vec(prop::collection::vec((0..30_u64, 0..30_u64), 1..6), 1..8), limit in 0..40_u64) {
         let items: Vec<Vec<Item>> = classes.iter().map(|class| items(class)).collect();
