@@ -31,9 +31,9 @@ def score(found, true):
     return accuracy, 2 * precision * recall / (precision + recall) if right else 0.0
 
 
-def example():
+def program():
     built = subprocess.run(
-        ["cargo", "build", "--release", "-q", "-p", "modelops-monitoring", "--example", "mine_templates", "--message-format", "json"],
+        ["cargo", "build", "--release", "-q", "-p", "modelops-benches", "--features", "monitoring-scripts", "--bin", "mine_templates", "--message-format", "json"],
         cwd=ROOT, capture_output=True, text=True, check=True)
     lines = (json.loads(line) for line in built.stdout.splitlines())
     return next(line["executable"] for line in lines if line.get("executable"))
@@ -51,7 +51,7 @@ def drain(lines):
 
 
 def main():
-    binary = example()
+    binary = program()
     rows, everything = {}, []
     for path in sorted(pathlib.Path(sys.argv[1]).glob("*/*_2k.log_structured.csv")):
         with open(path, newline="") as file:

@@ -35,10 +35,10 @@ def promtool(*arguments, text=None, cwd=None):
     return done.returncode, done.stdout + done.stderr
 
 
-def example(name):
-    """The built example; cargo says where it is."""
+def program(name):
+    """The built program; cargo says where it is."""
     built = subprocess.run(
-        ["cargo", "build", "-q", "-p", "modelops-monitoring", "--example", name, "--message-format", "json"],
+        ["cargo", "build", "-q", "-p", "modelops-benches", "--features", "monitoring-scripts", "--bin", name, "--message-format", "json"],
         cwd=ROOT, capture_output=True, text=True, check=True)
     lines = (json.loads(line) for line in built.stdout.splitlines())
     return next(line["executable"] for line in lines if line.get("target", {}).get("name") == name and line.get("executable"))
@@ -58,7 +58,7 @@ def check_metrics(told):
 
 
 def check_rules(folder, told):
-    said = subprocess.run([example("burn_rules"), folder], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([program("burn_rules"), folder], capture_output=True, text=True, check=True).stdout
     pathlib.Path(folder, "alerts.yaml").write_text(told["alerts"])
     rules = sorted(str(path) for path in pathlib.Path(folder).glob("*.yaml") if not path.name.startswith("test-"))
     status, out = promtool("check", "rules", *rules)
@@ -137,7 +137,7 @@ def main():
     version = promtool("--version")[1]
     print(re.search(r"version ([^ ,]+)", version).group(0))
     print("| what | held | figure |\n| --- | --- | --- |")
-    service = subprocess.Popen([example("expose")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    service = subprocess.Popen([program("expose")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with tempfile.TemporaryDirectory() as folder:
         try:
             told = json.loads(service.stdout.readline())

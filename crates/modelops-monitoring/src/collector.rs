@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::info::Body;
 use crate::kernel::slab::Reader;
-use crate::listing::{CounterLines, Prepared};
+use crate::listing::Prepared;
 use crate::sample::{Descriptor, Kind, Labels, Sample};
 
 /// Something that is asked for its numbers at each scrape: the operating system, an accelerator, a pool.
@@ -55,6 +55,11 @@ impl Collected {
         self.push(name, help, Kind::Gauge, labels, value);
     }
 
+    /// Facts that do not change, in the labels; the name comes without the `_info` of its sample.
+    pub fn info(&mut self, name: &str, help: &str, facts: &[(&str, &str)]) {
+        self.push(name, help, Kind::Info, facts, 1.0);
+    }
+
     fn push(&mut self, name: &str, help: &str, kind: Kind, labels: &[(&str, &str)], value: f64) {
         let family = self
             .families
@@ -95,18 +100,11 @@ impl Prepared for CollectedFamily {
         &self.descriptor
     }
 
-    fn counter_lines(&self, _: &Reader) -> Option<CounterLines<'_>> {
-        None
-    }
-
-    fn overflow(&self, _: &Reader) -> Option<(Labels<'_>, Sample<'_>)> {
-        None
-    }
-
     fn visit(&self, _: &Reader, each: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {
         for (body, value) in &self.series {
             let sample = match self.descriptor.kind {
                 Kind::Counter => Sample::Total(*value),
+                Kind::Info => Sample::Info,
                 _ => Sample::Gauge(*value),
             };
             each(body.labels(), sample);

@@ -4,11 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use crate::kernel::slab::Reader;
 use crate::labels::LabelValue;
-use crate::listing::{Collect, CounterLines, Prepared};
+use crate::listing::{Collect, Prepared};
 use crate::sample::{Descriptor, Labels, Pairs, Sample};
 use crate::series::label_body;
 
@@ -72,23 +71,11 @@ impl Collect for Facts {
     fn prepare(&self) -> Box<dyn Prepared + '_> {
         Box::new(self)
     }
-
-    fn evict_idle(&self, _: Duration, _: Duration) -> usize {
-        0
-    }
 }
 
 impl Prepared for &Facts {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
-    }
-
-    fn counter_lines(&self, _: &Reader) -> Option<CounterLines<'_>> {
-        None
-    }
-
-    fn overflow(&self, _: &Reader) -> Option<(Labels<'_>, Sample<'_>)> {
-        None
     }
 
     fn visit(&self, _: &Reader, each: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {
@@ -200,23 +187,11 @@ impl Collect for States {
     fn prepare(&self) -> Box<dyn Prepared + '_> {
         Box::new(self)
     }
-
-    fn evict_idle(&self, _: Duration, _: Duration) -> usize {
-        0
-    }
 }
 
 impl Prepared for &States {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
-    }
-
-    fn counter_lines(&self, _: &Reader) -> Option<CounterLines<'_>> {
-        None
-    }
-
-    fn overflow(&self, _: &Reader) -> Option<(Labels<'_>, Sample<'_>)> {
-        None
     }
 
     fn visit(&self, _: &Reader, each: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {

@@ -14,6 +14,8 @@ mod exemplar;
 mod exposition;
 mod family;
 mod gauge;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod histogram;
 mod info;
 mod kernel;
@@ -55,6 +57,8 @@ pub use exemplar::Exemplar;
 pub use exposition::{Exposition, Format};
 pub use family::{Family, Series};
 pub use gauge::Gauge;
+#[cfg(feature = "gpu")]
+pub use gpu::GpuCollector;
 pub use histogram::{Histogram, HistogramOptions, buckets};
 pub use info::StateSet;
 #[doc(hidden)]

@@ -39,8 +39,11 @@ pub(crate) trait Collect: Send + Sync {
     /// The series at this moment, to be read later: reading takes no lock but storage's.
     fn prepare(&self) -> Box<dyn Prepared + '_>;
 
-    /// Drops the series that nothing was recorded into for `idle`; says how many.
-    fn evict_idle(&self, now: Duration, idle: Duration) -> usize;
+    /// Drops the series that nothing was recorded into for `idle`; says how many. Families whose series are there for
+    /// good drop none.
+    fn evict_idle(&self, _now: Duration, _idle: Duration) -> usize {
+        0
+    }
 }
 
 /// The series of a family at one moment.
@@ -48,7 +51,9 @@ pub(crate) trait Prepared {
     fn descriptor(&self) -> &Descriptor;
 
     /// The series of a family of counters with text labels, the overflow series left out; `None` for any other.
-    fn counter_lines(&self, reader: &Reader) -> Option<CounterLines<'_>>;
+    fn counter_lines(&self, _reader: &Reader) -> Option<CounterLines<'_>> {
+        None
+    }
 
     /// Whether a counter of the family ever had an exemplar.
     fn exemplified(&self) -> bool {
@@ -60,8 +65,10 @@ pub(crate) trait Prepared {
         self.descriptor().start
     }
 
-    /// The overflow series, where it is in use.
-    fn overflow(&self, reader: &Reader) -> Option<(Labels<'_>, Sample<'_>)>;
+    /// The overflow series, where the family has one and it is in use.
+    fn overflow(&self, _reader: &Reader) -> Option<(Labels<'_>, Sample<'_>)> {
+        None
+    }
 
     /// Calls `each` with the label body and the value of every series, in a fixed order.
     fn visit(&self, reader: &Reader, each: &mut dyn FnMut(Labels<'_>, Sample<'_>));

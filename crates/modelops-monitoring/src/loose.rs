@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 use crate::info::Body;
 use crate::kernel::slab::Reader;
-use crate::listing::{Collect, CounterLines, Prepared};
+use crate::listing::{Collect, Prepared};
 use crate::sample::{Descriptor, Labels, Sample};
 use crate::series::{Metric, OVERFLOW};
 
@@ -120,24 +119,11 @@ impl<M: Metric> Collect for Loose<M> {
             series: table.values().chain(overflow).cloned().collect(),
         })
     }
-
-    /// The facade hands out handles that live as long as they like: nothing is dropped.
-    fn evict_idle(&self, _: Duration, _: Duration) -> usize {
-        0
-    }
 }
 
 impl<M: Metric> Prepared for Listed<M> {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
-    }
-
-    fn counter_lines(&self, _: &Reader) -> Option<CounterLines<'_>> {
-        None
-    }
-
-    fn overflow(&self, _: &Reader) -> Option<(Labels<'_>, Sample<'_>)> {
-        None
     }
 
     fn visit(&self, reader: &Reader, each: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {

@@ -193,6 +193,13 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Makes the writer write at once and waits until it has written something.
+    fn urge<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.hurry = true;
+        self.work.notify_one();
+        self.done.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 thread_local! {
@@ -333,13 +340,7 @@ impl RecordLog {
                     return Ok(());
                 }
                 WhenFull::Wait => {
-                    state.hurry = true;
-                    self.shared.work.notify_one();
-                    state = self
-                        .shared
-                        .done
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    state = self.shared.urge(state);
                 }
             }
         }
@@ -365,13 +366,7 @@ impl RecordLog {
     pub fn flush(&self) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         while state.failure.is_none() && (state.writing || !state.pending.is_empty() || state.untold > 0) {
-            state.hurry = true;
-            self.shared.work.notify_one();
-            state = self
-                .shared
-                .done
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.shared.urge(state);
         }
         state.failure.clone().map_or(Ok(()), Err)
     }

@@ -105,7 +105,7 @@ impl Groups {
         let group = if family.kind == FamilyKind::Info {
             String::new()
         } else {
-            key(sample, leaves_out)
+            key(&sample.labels, leaves_out)
         };
         let same = self.current.as_ref() == Some(&group);
         if same {
@@ -134,7 +134,7 @@ impl Groups {
         self.timestamp = sample.timestamp;
         let new = self
             .seen
-            .insert(format!("{}\0{}", sample.name, key(sample, |_| false)));
+            .insert(format!("{}\0{}", sample.name, key(&sample.labels, |_| false)));
         if !new && sample.timestamp.is_none() {
             return Err(Fault::Grouping);
         }
@@ -142,17 +142,12 @@ impl Groups {
     }
 }
 
-/// The labels as one text, sorted by name.
-fn key(sample: &ParsedSample, leaves_out: impl Fn(&str) -> bool) -> String {
-    let mut kept: Vec<_> = sample
-        .labels
-        .iter()
-        .filter(|(name, _)| !leaves_out(name))
-        .collect();
+/// The labels as one text, sorted by name; quoted, so that no two sets give the same.
+pub(super) fn key(labels: &[(String, String)], leaves_out: impl Fn(&str) -> bool) -> String {
+    let mut kept: Vec<_> = labels.iter().filter(|(name, _)| !leaves_out(name)).collect();
     kept.sort_unstable();
-    // No label name holds a quote, so this is unambiguous once texts are escaped.
     kept.iter()
-        .map(|(name, text)| format!("{name}={text:?},"))
+        .map(|(name, text)| format!("{name:?}={text:?},"))
         .collect()
 }
 
@@ -165,7 +160,7 @@ pub(super) fn family(family: &ParsedFamily) -> Result<(), Fault> {
     while let Some(first) = samples.next() {
         let same = |other: &ParsedSample| {
             other.timestamp == first.timestamp
-                && key(other, |label| label == "le") == key(first, |label| label == "le")
+                && key(&other.labels, |label| label == "le") == key(&first.labels, |label| label == "le")
         };
         let mut metric = vec![first];
         while let Some(next) = samples.next_if(|next| same(next)) {

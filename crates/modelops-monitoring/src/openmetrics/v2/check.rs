@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Family, Histogram, Native, Sample, Summary, Value};
+use crate::openmetrics::check::key;
 use crate::openmetrics::{FamilyKind, Fault};
 
 /// Checks one sample by itself.
@@ -127,9 +128,10 @@ impl Runs {
 impl Order {
     pub(super) fn admit(&mut self, family: &Family, sample: &Sample) -> Result<(), Fault> {
         if family.kind == FamilyKind::StateSet {
-            self.groups.next(key(sample, |name| name == family.name))?;
+            self.groups
+                .next(key(&sample.labels, |name| name == family.name))?;
         }
-        if self.metrics.next(key(sample, |_| false))? {
+        if self.metrics.next(key(&sample.labels, |_| false))? {
             // Several samples of one metric are told apart by rising timestamps.
             let rises = self
                 .timestamp
@@ -140,17 +142,4 @@ impl Order {
         self.timestamp = sample.timestamp;
         Ok(())
     }
-}
-
-/// The labels as one text, sorted by name.
-fn key(sample: &Sample, leaves_out: impl Fn(&str) -> bool) -> String {
-    let mut kept: Vec<_> = sample
-        .labels
-        .iter()
-        .filter(|(name, _)| !leaves_out(name))
-        .collect();
-    kept.sort_unstable();
-    kept.iter()
-        .map(|(name, text)| format!("{name:?}={text:?},"))
-        .collect()
 }
