@@ -120,6 +120,12 @@ pub enum StudyError {
         /// The running trial with the lowest number.
         oldest: usize,
     },
+    /// The limit of a service tuner must be finite and above 0.
+    #[error("the limit is {limit}, but must be finite and above 0")]
+    BadLimit {
+        /// The limit given.
+        limit: f64,
+    },
     /// A study needs at least one direction.
     #[error("a study needs at least one direction")]
     NoDirections,

@@ -18,6 +18,8 @@ pub(crate) struct GaussianProcess {
     weights: Vec<f64>,
     centre: f64,
     scale: f64,
+    /// The variance of the slopes of a linear trend.
+    trend: f64,
 }
 
 struct Hyper {
@@ -35,6 +37,11 @@ const ROOT_5: f64 = 2.236_067_977_499_79;
 impl GaussianProcess {
     /// Learns from at least one point of the unit cube and its value. `None` where the values are not finite.
     pub(crate) fn fit(points: &[Vec<f64>], values: &[f64]) -> Option<Self> {
+        Self::fit_with_trend(points, values, 0.0)
+    }
+
+    /// Learns a linear trend too, whose slopes have the variance `trend` in units of the values' own, so that it goes on beyond the points.
+    pub(crate) fn fit_with_trend(points: &[Vec<f64>], values: &[f64], trend: f64) -> Option<Self> {
         let n = values.len() as f64;
         let centre = values.iter().sum::<f64>() / n;
         let variance = values.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / n;
@@ -48,14 +55,14 @@ impl GaussianProcess {
             .chain([AMPLITUDE.0, NOISE.0])
             .collect();
         let objective = FnObjective::new(dim + 2, |theta: &[f64], gradient: &mut [f64]| {
-            negative_log_posterior(points, &standard, theta, gradient)
+            negative_log_posterior(points, &standard, trend, theta, gradient)
         });
         let solver = Lbfgs::new().with_tolerance(1e-3).with_max_iterations(30);
         let theta = solver
             .minimize(&objective, &start)
             .map_or(start, |solution| solution.x);
         let hyper = Hyper::new(&theta);
-        let covariance = hyper.covariance(points);
+        let covariance = hyper.covariance(points, trend);
         let cholesky = Cholesky::new(covariance.view()).ok()?;
         let weights = cholesky.solve_vec(ArrayView1::from(&standard)).ok()?.to_vec();
         Some(Self {
@@ -65,17 +72,33 @@ impl GaussianProcess {
             weights,
             centre,
             scale,
+            trend,
         })
     }
 
     /// Mean and standard deviation of the function (without noise) at a point.
     pub(crate) fn predict(&self, point: &[f64]) -> (f64, f64) {
-        let mut row: Vec<f64> = self.points.iter().map(|p| self.hyper.between(p, point)).collect();
+        let mut row: Vec<f64> = self
+            .points
+            .iter()
+            .map(|p| self.hyper.between(p, point) + linear(p, point, self.trend))
+            .collect();
         let mean = dot(&row, &self.weights);
         solve(&self.factor, &mut row);
-        let variance = (self.hyper.amplitude - dot(&row, &row)).max(1e-12);
+        let variance = (self.hyper.amplitude + linear(point, point, self.trend) - dot(&row, &row)).max(1e-12);
         (self.centre + self.scale * mean, self.scale * variance.sqrt())
     }
+
+    /// Mean and standard deviation of an observation at a point.
+    pub(crate) fn predict_noisy(&self, point: &[f64]) -> (f64, f64) {
+        let (mean, deviation) = self.predict(point);
+        (mean, deviation.hypot(self.scale * self.hyper.noise.sqrt()))
+    }
+}
+
+/// The covariance of a linear trend about the middle of the cube.
+fn linear(a: &[f64], b: &[f64], trend: f64) -> f64 {
+    trend * a.iter().zip(b).map(|(x, y)| (x - 0.5) * (y - 0.5)).sum::<f64>()
 }
 
 impl Hyper {
@@ -99,27 +122,33 @@ impl Hyper {
         self.amplitude * (1.0 + r + r * r / 3.0) * (-r).exp()
     }
 
-    fn covariance(&self, points: &[Vec<f64>]) -> Array2<f64> {
+    fn covariance(&self, points: &[Vec<f64>], trend: f64) -> Array2<f64> {
         let n = points.len();
         let mut covariance = Array2::zeros((n, n));
         for i in 0..n {
             for j in 0..i {
-                let value = self.between(&points[i], &points[j]);
+                let value = self.between(&points[i], &points[j]) + linear(&points[i], &points[j], trend);
                 covariance[[i, j]] = value;
                 covariance[[j, i]] = value;
             }
-            covariance[[i, i]] = self.amplitude + self.noise;
+            covariance[[i, i]] = self.amplitude + self.noise + linear(&points[i], &points[i], trend);
         }
         covariance
     }
 }
 
 /// −ln of likelihood times prior, up to a constant, and its gradient in the logarithms.
-fn negative_log_posterior(points: &[Vec<f64>], values: &[f64], theta: &[f64], gradient: &mut [f64]) -> f64 {
+fn negative_log_posterior(
+    points: &[Vec<f64>],
+    values: &[f64],
+    trend: f64,
+    theta: &[f64],
+    gradient: &mut [f64],
+) -> f64 {
     let (n, dim) = (points.len(), theta.len() - 2);
     let hyper = Hyper::new(theta);
     gradient.fill(0.0);
-    let covariance = hyper.covariance(points);
+    let covariance = hyper.covariance(points, trend);
     let Ok(cholesky) = Cholesky::new(covariance.view()) else {
         return f64::INFINITY;
     };
@@ -138,7 +167,7 @@ fn negative_log_posterior(points: &[Vec<f64>], values: &[f64], theta: &[f64], gr
             for k in 0..dim {
                 gradient[k] += slope * (a[k] - b[k]) * (a[k] - b[k]) * hyper.inverse_squares[k];
             }
-            gradient[dim] += 2.0 * outer * covariance[[i, j]];
+            gradient[dim] += 2.0 * outer * hyper.between(&points[i], &points[j]);
         }
         let outer = inverse[[i, i]] - alpha[i] * alpha[i];
         gradient[dim] += outer * hyper.amplitude;
@@ -173,11 +202,34 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_the_value() {
         let (points, values) = wave(17);
-        let objective = FnObjective::new(4, |theta: &[f64], g: &mut [f64]| {
-            negative_log_posterior(&points, &values, theta, g)
-        });
-        let check = crate::check_gradient(&objective, &[-0.7, -0.2, 0.3, -2.0]).unwrap();
-        assert!(check.max_relative_error < GRADIENT_BY_DIFFERENCES, "{check:?}");
+        for trend in [0.0, 4.0] {
+            let objective = FnObjective::new(4, |theta: &[f64], g: &mut [f64]| {
+                negative_log_posterior(&points, &values, trend, theta, g)
+            });
+            let check = crate::check_gradient(&objective, &[-0.7, -0.2, 0.3, -2.0]).unwrap();
+            assert!(
+                check.max_relative_error < GRADIENT_BY_DIFFERENCES,
+                "{trend}: {check:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_trend_goes_on_where_the_points_end() {
+        let points: Vec<Vec<f64>> = (0..12).map(|k| vec![f64::from(k) / 24.0]).collect();
+        let values: Vec<f64> = points.iter().map(|p| 3.0 * p[0] + 1.0).collect();
+        let at = |trend| {
+            let process = GaussianProcess::fit_with_trend(&points, &values, trend).unwrap();
+            (process.predict(&[1.0]).0 - 4.0).abs()
+        };
+        assert!(
+            at(4.0) < 0.3 && at(4.0) < 0.5 * at(0.0),
+            "{} and {}",
+            at(4.0),
+            at(0.0)
+        );
+        let process = GaussianProcess::fit_with_trend(&points, &values, 4.0).unwrap();
+        assert!(process.predict_noisy(&[0.3]).1 > process.predict(&[0.3]).1);
     }
 
     #[test]

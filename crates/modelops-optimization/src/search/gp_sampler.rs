@@ -7,6 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::gaussian_process::GaussianProcess;
 use super::random::trial_generator;
 use super::sampler::{Context, Sampler};
+use super::space::SearchSpace;
 use super::study::Direction;
 use super::trial::{Trial, TrialState};
 
@@ -94,7 +95,7 @@ impl Sampler for GaussianProcessSampler {
         }
         let points: Vec<Vec<f64>> = known
             .iter()
-            .map(|t| places(context, t.parameters.numbers()))
+            .map(|t| places(context.space, t.parameters.numbers()))
             .collect();
         let sign = sign(context);
         let values: Vec<f64> = known.iter().map(|t| sign * t.values[0]).collect();
@@ -112,7 +113,7 @@ impl Sampler for GaussianProcessSampler {
         let best = feasible.map(|(_, v)| *v).fold(f64::INFINITY, f64::min);
         let mut chosen: Option<(Score, Box<[f64]>)> = None;
         for candidate in candidates(context, &known, &mut generator) {
-            let point = places(context, &candidate);
+            let point = places(context.space, &candidate);
             let fresh = !points.contains(&point);
             let bounds = limits.iter().map(|limit| limit.predict(&point));
             let score = match self.caution {
@@ -199,11 +200,11 @@ fn better_first(context: &Context<'_>, a: &Trial, b: &Trial) -> std::cmp::Orderi
 }
 
 /// The point of the unit cube that stands for numbers of a trial; the middle where a parameter is missing.
-fn places(context: &Context<'_>, numbers: &[f64]) -> Vec<f64> {
-    let parameters = context.space.parameters().iter().zip(numbers).enumerate();
+pub(crate) fn places(space: &SearchSpace, numbers: &[f64]) -> Vec<f64> {
+    let parameters = space.parameters().iter().zip(numbers).enumerate();
     let mut out = Vec::with_capacity(numbers.len());
     for (place, (parameter, number)) in parameters {
-        if number.is_nan() || !context.space.is_active(place, numbers) {
+        if number.is_nan() || !space.is_active(place, numbers) {
             out.push(0.5);
         } else {
             out.push(parameter.domain.place_of(*number));

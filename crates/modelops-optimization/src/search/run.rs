@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::error::StudyError;
 use super::parameters::Parameters;
 use super::study::Study;
 use super::trial::{Outcome, Trial, note};
+use crate::Progress;
 
 /// Tells the time since some fixed moment.
 type Clock<'a> = &'a (dyn Fn() -> Duration + Sync);
@@ -136,6 +138,46 @@ impl ActiveTrial<'_> {
     #[must_use]
     pub fn should_prune(&self) -> bool {
         self.host.prunes(self.number, &self.intermediate)
+    }
+
+    /// Reports the loss of a step of a solver, and stops the solver where the pruner would give the trial up or the run is to end.
+    ///
+    /// A solver stopped that way ends with [`Termination::Cancelled`](crate::Termination::Cancelled): return
+    /// [`Outcome::Pruned`], or [`Outcome::Interrupted`] where [`should_stop`](Self::should_stop) says so.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use modelops_optimization::{
+    ///     Direction, FnObjective, GradientDescent, LearningRate, OptimizationError, Outcome, PercentilePruner, RunOptions, SearchSpace,
+    ///     Study, Termination, TrialState,
+    /// };
+    ///
+    /// let space = SearchSpace::new().log_float("rate", 1e-4..=1.0)?;
+    /// let mut study = Study::new("descent", space, Direction::Minimize).with_pruner(PercentilePruner::median());
+    /// study.run(&RunOptions::new(20), |trial| -> Result<Outcome, Box<dyn std::error::Error>> {
+    ///     let bowl = FnObjective::new(1, |x: &[f64], gradient: &mut [f64]| {
+    ///         gradient[0] = x[0];
+    ///         0.5 * x[0] * x[0]
+    ///     });
+    ///     let rate = LearningRate::Fixed(trial.parameters().float("rate")?);
+    ///     let descent = GradientDescent::new().with_learning_rate(rate).with_max_iterations(50);
+    ///     let solution = descent.minimize_observed(&bowl, &[1.0], &mut |step| trial.observe(step))?;
+    ///     Ok(match solution.termination {
+    ///         Termination::Cancelled => Outcome::Pruned,
+    ///         _ => solution.value.into(),
+    ///     })
+    /// })?;
+    /// assert!(study.trials().iter().any(|t| t.state() == TrialState::Pruned && t.intermediate().len() < 50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn observe(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let step = progress.iteration as u64;
+        // What cannot be written down now cannot be at the end of the trial either, and is told there.
+        if self.report(step, progress.value).is_err() || self.should_prune() || self.should_stop() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     /// Whether the run is to end: a long trial may then return [`Outcome::Interrupted`], and is run again by the next

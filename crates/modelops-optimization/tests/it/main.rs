@@ -11,6 +11,7 @@ mod pruners;
 mod reference;
 mod samplers;
 mod search;
+mod service;
 mod steps;
 mod suites;
 mod workers;
