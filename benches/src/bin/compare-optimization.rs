@@ -64,6 +64,8 @@ fn tables(comparison: &mut Comparison) {
     let labels: Vec<bool> = y.iter().map(|v| *v > 0.0).collect();
     comparison
         .case(names[0])
+        .rounds(2)
+        .cold()
         .ours(|| {
             gradient_descent(x.view(), y.view(), 0.01, 1000)
                 .expect("a calm rate")

@@ -99,6 +99,8 @@ fn report(comparison: &mut Comparison, name: &str, method: &str, ours: impl FnMu
         .case(&format!("36 problems of Moré, Garbow and Hillstrom, {name}"))
         .ours(ours)
         .python(SCIPY, "solve_suite.py", &[method])
+        .rounds(1)
+        .cold()
         .without_times()
         .value("evaluations", "", Better::Lower, |out: &Vec<f64>| out[0])
         .value("solved of 36", "", Better::Higher, |out| out[1])
@@ -127,6 +129,8 @@ fn bounded(comparison: &mut Comparison) {
         .case("36 problems of Moré, Garbow and Hillstrom within bounds, L-BFGS-B")
         .ours(|| totals(solve))
         .python(SCIPY, "solve_suite.py", &["bounded"])
+        .rounds(1)
+        .cold()
         .without_times()
         .value("evaluations", "", Better::Lower, |out: &Vec<f64>| out[0])
         // What is solved without bounds is no matter here: the values have to agree.

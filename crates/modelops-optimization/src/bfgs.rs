@@ -6,7 +6,7 @@ use crate::kernel::vector::{dot, norm};
 use crate::lbfgs::{CURVATURE, unit_step};
 use crate::line_descent::{At, Direction, LineDescent};
 use crate::solution::Observer;
-use crate::stopping::{Stopping, smooth_solver};
+use crate::stopping::line_search_solver;
 use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution};
 
 /// BFGS: a quasi-Newton method that remembers every step.
@@ -42,18 +42,13 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 /// **References**: J. Nocedal and S. Wright, Numerical Optimization, 2006, section 6.1, doi:10.1007/978-0-387-40065-5.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bfgs {
-    line_search: LineSearch,
-    stopping: Stopping,
+    descent: LineDescent,
 }
 
 impl Default for Bfgs {
     fn default() -> Self {
         Self {
-            line_search: LineSearch::default(),
-            stopping: Stopping {
-                max_iterations: 10_000,
-                tolerance: 1e-8,
-            },
+            descent: LineDescent::new(LineSearch::default(), CURVATURE, 10_000),
         }
     }
 }
@@ -65,29 +60,18 @@ impl Bfgs {
         Self::default()
     }
 
-    /// Sets the line search.
-    #[must_use]
-    pub fn with_line_search(mut self, line_search: LineSearch) -> Self {
-        self.line_search = line_search;
-        self
-    }
-
     fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
-        let descent = LineDescent {
-            line_search: self.line_search,
-            curvature: CURVATURE,
-            stopping: self.stopping,
-        };
-        descent.run(objective, x0, &mut Inverse::new(x0.len()), observer)
+        self.descent
+            .run(objective, x0, &mut Inverse::new(x0.len()), observer)
     }
 }
 
-smooth_solver!(Bfgs);
+line_search_solver!(Bfgs);
 
 /// The approximate inverse of the second derivatives.
 struct Inverse {

@@ -248,4 +248,4 @@ impl FirstOrder {
     }
 }
 
-smooth_solver!(FirstOrder);
+smooth_solver!(FirstOrder, stopping);

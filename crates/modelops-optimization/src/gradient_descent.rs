@@ -151,7 +151,7 @@ impl GradientDescent {
     }
 }
 
-smooth_solver!(GradientDescent);
+smooth_solver!(GradientDescent, stopping);
 
 /// Refuses a value that is not finite and above zero.
 pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), OptimizationError> {

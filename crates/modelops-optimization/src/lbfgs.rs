@@ -4,7 +4,7 @@ use crate::kernel::vector::norm;
 use crate::line_descent::{At, Direction, LineDescent};
 use crate::pairs::Pairs;
 use crate::solution::Observer;
-use crate::stopping::{Stopping, smooth_solver};
+use crate::stopping::line_search_solver;
 use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution};
 
 /// Limited-memory BFGS: the solver to try first on a smooth objective of any size.
@@ -43,19 +43,14 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lbfgs {
     memory: usize,
-    line_search: LineSearch,
-    stopping: Stopping,
+    descent: LineDescent,
 }
 
 impl Default for Lbfgs {
     fn default() -> Self {
         Self {
             memory: 15,
-            line_search: LineSearch::default(),
-            stopping: Stopping {
-                max_iterations: 10_000,
-                tolerance: 1e-8,
-            },
+            descent: LineDescent::new(LineSearch::default(), CURVATURE, 10_000),
         }
     }
 }
@@ -74,29 +69,18 @@ impl Lbfgs {
         self
     }
 
-    /// Sets the line search.
-    #[must_use]
-    pub fn with_line_search(mut self, line_search: LineSearch) -> Self {
-        self.line_search = line_search;
-        self
-    }
-
     fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
-        let descent = LineDescent {
-            line_search: self.line_search,
-            curvature: CURVATURE,
-            stopping: self.stopping,
-        };
-        descent.run(objective, x0, &mut Pairs::new(self.memory, x0.len()), observer)
+        self.descent
+            .run(objective, x0, &mut Pairs::new(self.memory, x0.len()), observer)
     }
 }
 
-smooth_solver!(Lbfgs);
+line_search_solver!(Lbfgs);
 
 /// The share of the slope that a step may leave: a little under the usual 0.9, which saves a tenth of the evaluations of a
 /// quasi-Newton run.

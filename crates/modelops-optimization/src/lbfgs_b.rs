@@ -6,7 +6,7 @@ use crate::lbfgs::{CURVATURE, unit_step};
 use crate::line_descent::{At, Direction, LineDescent};
 use crate::pairs::Pairs;
 use crate::solution::Observer;
-use crate::stopping::{Stopping, smooth_solver};
+use crate::stopping::line_search_solver;
 use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution};
 
 /// L-BFGS-B: the solver to try first on a smooth objective whose variables have bounds.
@@ -47,8 +47,7 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 pub struct LbfgsB {
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     memory: usize,
-    line_search: LineSearch,
-    stopping: Stopping,
+    descent: LineDescent,
 }
 
 impl Default for LbfgsB {
@@ -56,11 +55,7 @@ impl Default for LbfgsB {
         Self {
             bounds: None,
             memory: 15,
-            line_search: LineSearch::default(),
-            stopping: Stopping {
-                max_iterations: 10_000,
-                tolerance: 1e-8,
-            },
+            descent: LineDescent::new(LineSearch::default(), CURVATURE, 10_000),
         }
     }
 }
@@ -87,13 +82,6 @@ impl LbfgsB {
         self
     }
 
-    /// Sets the line search.
-    #[must_use]
-    pub fn with_line_search(mut self, line_search: LineSearch) -> Self {
-        self.line_search = line_search;
-        self
-    }
-
     fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
@@ -104,20 +92,15 @@ impl LbfgsB {
         let free = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
         let (lower, upper) = self.bounds.as_ref().unwrap_or(&free);
         let within = Bounds::new(lower, upper, x0)?;
-        let descent = LineDescent {
-            line_search: self.line_search,
-            curvature: CURVATURE,
-            stopping: self.stopping,
-        };
         let mut bounded = Bounded {
             within,
             pairs: Pairs::new(self.memory, n),
         };
-        descent.run(objective, x0, &mut bounded, observer)
+        self.descent.run(objective, x0, &mut bounded, observer)
     }
 }
 
-smooth_solver!(LbfgsB);
+line_search_solver!(LbfgsB);
 
 /// The last steps, and the bounds.
 struct Bounded<'a> {

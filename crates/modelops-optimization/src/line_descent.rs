@@ -44,14 +44,27 @@ pub(crate) struct At<'a> {
 const STALLS: usize = 3;
 
 /// The settings of the loop.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LineDescent {
     pub(crate) line_search: LineSearch,
     /// The share of the slope that a step may leave.
-    pub(crate) curvature: f64,
+    curvature: f64,
     pub(crate) stopping: Stopping,
 }
 
 impl LineDescent {
+    /// Tolerance 1e-8.
+    pub(crate) fn new(line_search: LineSearch, curvature: f64, max_iterations: usize) -> Self {
+        Self {
+            line_search,
+            curvature,
+            stopping: Stopping {
+                max_iterations,
+                tolerance: 1e-8,
+            },
+        }
+    }
+
     pub(crate) fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,

@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use crate::lbfgs::unit_step;
 use crate::line_descent::{At, Direction, LineDescent};
 use crate::solution::Observer;
-use crate::stopping::{Stopping, smooth_solver};
+use crate::stopping::line_search_solver;
 use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution, second_derivatives};
 
 /// Newton's method with a line search.
@@ -60,18 +60,13 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 /// saddle point problem, 2014, arXiv:1406.2572.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Newton {
-    line_search: LineSearch,
-    stopping: Stopping,
+    descent: LineDescent,
 }
 
 impl Default for Newton {
     fn default() -> Self {
         Self {
-            line_search: LineSearch::default(),
-            stopping: Stopping {
-                max_iterations: 1000,
-                tolerance: 1e-8,
-            },
+            descent: LineDescent::new(LineSearch::default(), CURVATURE, 1000),
         }
     }
 }
@@ -88,35 +83,23 @@ impl Newton {
         Self::default()
     }
 
-    /// Sets the line search.
-    #[must_use]
-    pub fn with_line_search(mut self, line_search: LineSearch) -> Self {
-        self.line_search = line_search;
-        self
-    }
-
     fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
-        let descent = LineDescent {
-            line_search: self.line_search,
-            curvature: CURVATURE,
-            stopping: self.stopping,
-        };
         let mut curved = Curved {
             objective,
             hessian: vec![0.0; x0.len() * x0.len()],
             steepest: false,
             plain: false,
         };
-        descent.run(objective, x0, &mut curved, observer)
+        self.descent.run(objective, x0, &mut curved, observer)
     }
 }
 
-smooth_solver!(Newton);
+line_search_solver!(Newton);
 
 /// The objective whose second derivatives lead the way.
 struct Curved<'a, O: ?Sized> {

@@ -4,7 +4,7 @@ use crate::kernel::vector::{dot, norm};
 use crate::lbfgs::unit_step;
 use crate::line_descent::{At, Direction, LineDescent};
 use crate::solution::Observer;
-use crate::stopping::{Stopping, smooth_solver};
+use crate::stopping::line_search_solver;
 use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution};
 
 /// Nonlinear conjugate gradients: a few vectors of memory, whatever the number of variables.
@@ -42,18 +42,13 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 /// doi:10.1137/0802003.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NonlinearCg {
-    line_search: LineSearch,
-    stopping: Stopping,
+    descent: LineDescent,
 }
 
 impl Default for NonlinearCg {
     fn default() -> Self {
         Self {
-            line_search: LineSearch::MoreThuente,
-            stopping: Stopping {
-                max_iterations: 100_000,
-                tolerance: 1e-8,
-            },
+            descent: LineDescent::new(LineSearch::MoreThuente, CURVATURE, 100_000),
         }
     }
 }
@@ -65,29 +60,18 @@ impl NonlinearCg {
         Self::default()
     }
 
-    /// Sets the line search; Moré and Thuente's needs the fewest evaluations here.
-    #[must_use]
-    pub fn with_line_search(mut self, line_search: LineSearch) -> Self {
-        self.line_search = line_search;
-        self
-    }
-
     fn run<O: Differentiable + ?Sized>(
         &self,
         objective: &O,
         x0: &[f64],
         observer: &mut Observer<'_>,
     ) -> Result<Solution, OptimizationError> {
-        let descent = LineDescent {
-            line_search: self.line_search,
-            curvature: CURVATURE,
-            stopping: self.stopping,
-        };
-        descent.run(objective, x0, &mut Conjugate::new(x0.len()), observer)
+        self.descent
+            .run(objective, x0, &mut Conjugate::new(x0.len()), observer)
     }
 }
 
-smooth_solver!(NonlinearCg);
+line_search_solver!(NonlinearCg);
 
 /// Conjugacy wants steps nearer to the minimum along the line than a quasi-Newton method does.
 const CURVATURE: f64 = 0.1;

@@ -22,21 +22,21 @@ impl Stopping {
 }
 
 /// The settings and the entry points that solvers of a [`Differentiable`](crate::Differentiable) share, for a type with a field
-/// `stopping` and a method `run(objective, x0, observer)`.
+/// [`Stopping`] and a method `run(objective, x0, observer)`.
 macro_rules! smooth_solver {
-    ($solver:ty) => {
+    ($solver:ty, $($stopping:ident).+) => {
         impl $solver {
             /// Sets the iteration budget.
             #[must_use]
             pub fn with_max_iterations(mut self, max_iterations: usize) -> Self {
-                self.stopping.max_iterations = max_iterations;
+                self.$($stopping).+.max_iterations = max_iterations;
                 self
             }
 
             /// Sets the gradient tolerance; with 0 only the arithmetic and the budget stop it.
             #[must_use]
             pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-                self.stopping.tolerance = tolerance;
+                self.$($stopping).+.tolerance = tolerance;
                 self
             }
 
@@ -64,7 +64,7 @@ macro_rules! smooth_solver {
                 x0: &[f64],
                 observer: &mut $crate::Observer<'_>,
             ) -> Result<$crate::Solution, $crate::OptimizationError> {
-                self.stopping.validate()?;
+                self.$($stopping).+.validate()?;
                 $crate::gradient_check::check_dimension(objective.dim(), x0)?;
                 self.run(objective, x0, observer)
             }
@@ -72,3 +72,20 @@ macro_rules! smooth_solver {
     };
 }
 pub(crate) use smooth_solver;
+
+/// The same and the choice of the line search, for a type with a field `descent` of the loop's settings.
+macro_rules! line_search_solver {
+    ($solver:ty) => {
+        $crate::stopping::smooth_solver!($solver, descent.stopping);
+
+        impl $solver {
+            /// Sets the line search.
+            #[must_use]
+            pub fn with_line_search(mut self, line_search: $crate::LineSearch) -> Self {
+                self.descent.line_search = line_search;
+                self
+            }
+        }
+    };
+}
+pub(crate) use line_search_solver;

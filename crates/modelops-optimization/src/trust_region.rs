@@ -185,4 +185,4 @@ impl TrustRegion {
     }
 }
 
-smooth_solver!(TrustRegion);
+smooth_solver!(TrustRegion, stopping);
