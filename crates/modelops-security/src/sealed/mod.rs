@@ -15,6 +15,8 @@ mod random_access;
 mod rewrap;
 #[cfg(all(unix, feature = "safetensors"))]
 mod safetensors;
+#[cfg(unix)]
+mod source;
 mod stream;
 
 #[cfg(unix)]
@@ -29,4 +31,6 @@ pub use random_access::SealedFile;
 pub use rewrap::{reseal_file, rewrap_file};
 #[cfg(all(unix, feature = "safetensors"))]
 pub use safetensors::{SealedSafetensors, TensorInfo};
+#[cfg(unix)]
+pub use source::ReadAt;
 pub use stream::{OpenReader, SealWriter};

@@ -1,19 +1,18 @@
 //! A part of a sealed file without the rest.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, BufReader, ErrorKind, IoSliceMut};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::OpenOptions;
 use super::header::{Header, HeaderInfo, read_header};
+use super::source::{Front, ReadAt, Source};
 use crate::chunked::InputKey;
 use crate::error::{FileError, OpenError};
 use crate::kernel::chunk::ChunkCipher;
-use crate::kernel::files::read_vectored_at;
-use crate::kernel::geometry::{BATCH, CHUNK, Cut, PREFIX, SEALED_CHUNK, TAG, sealed_offset};
+use crate::kernel::geometry::{CHUNK, Cut, PREFIX, SEALED_CHUNK, TAG, sealed_offset};
 use crate::kernel::parallel::for_each_batch;
 use crate::kernel::wipe::wipe;
 use crate::keys::KeyProvider;
@@ -41,8 +40,7 @@ use crate::keys::KeyProvider;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SealedFile {
-    file: File,
-    path: PathBuf,
+    source: Source,
     header: Header,
     cipher: ChunkCipher,
     cut: Cut,
@@ -66,22 +64,47 @@ impl SealedFile {
             error => error,
         })?;
         let header = Header::open(&front, keys, options)?;
-        Self::assemble(file, path, header, metadata.len())
+        Self::assemble(Source::File(file, path.to_path_buf()), header, metadata.len())
     }
 
-    fn assemble(file: File, path: &Path, header: Header, file_len: u64) -> Result<Self, OpenError> {
+    /// Opens what was sealed into another place than a file, such as an object store: a range of the content then costs a range of
+    /// the object, at most 8 MiB a request, so that one tensor is read without fetching the model.
+    ///
+    /// Opening makes three requests, of 33 KiB in all; a header of many key slots takes a fourth.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); [`OpenError::Stream`] where the place does not answer.
+    pub fn open_at(
+        source: impl ReadAt + 'static,
+        keys: &dyn KeyProvider,
+        options: &OpenOptions,
+    ) -> Result<Self, OpenError> {
+        let failed = |error: io::Error| OpenError::Stream(error.kind());
+        let size = source.size().map_err(failed)?;
+        let front = Front {
+            source: &source,
+            size,
+            position: 0,
+        };
+        // Both copies of most headers in one request.
+        let mut front = BufReader::with_capacity(16 << 10, front);
+        let header = Header::open(&read_header(&mut front)?, keys, options)?;
+        Self::assemble(Source::Other(Box::new(source)), header, size)
+    }
+
+    fn assemble(source: Source, header: Header, file_len: u64) -> Result<Self, OpenError> {
         let header_len = header.fields.header_len as u64;
         let cut = file_len
             .checked_sub(header_len)
             .and_then(Cut::of_payload)
             .ok_or(OpenError::Unauthentic)?;
         let mut prefix = [0; PREFIX];
-        let read = file.read_exact_at(&mut prefix, header_len);
-        read.map_err(|error| FileError::new(path, &error))?;
+        let read = source.read_exact_at(&mut prefix, header_len);
+        read.map_err(|error| source.failed(&error))?;
         let cipher = header.payload_key().resume(&header.immutable, &prefix)?;
         let sealed = Self {
-            file,
-            path: path.to_path_buf(),
+            source,
             header,
             cipher,
             cut,
@@ -150,7 +173,8 @@ impl SealedFile {
         // Pieces begin with a chunk, so that no chunk is opened twice.
         let first = (CHUNK - (offset % CHUNK as u64) as usize) % CHUNK;
         let (head, body) = out.split_at_mut(first.min(out.len()));
-        let pieces: Vec<_> = body.chunks_mut(BATCH * CHUNK).map(Mutex::new).collect();
+        let piece = self.source.batch() * CHUNK;
+        let pieces: Vec<_> = body.chunks_mut(piece).map(Mutex::new).collect();
         let start = offset + head.len() as u64;
         let mut read = self.read_range(head, offset);
         if read.is_ok() {
@@ -159,8 +183,8 @@ impl SealedFile {
                 threads,
                 || (),
                 |i, ()| {
-                    let mut piece = pieces[i as usize].lock().unwrap_or_else(PoisonError::into_inner);
-                    self.read_range(&mut piece, start + i * (BATCH * CHUNK) as u64)
+                    let mut out = pieces[i as usize].lock().unwrap_or_else(PoisonError::into_inner);
+                    self.read_range(&mut out, start + i * piece as u64)
                 },
             );
         }
@@ -183,7 +207,7 @@ impl SealedFile {
                 } else {
                     out.len() / CHUNK
                 }
-                .min(BATCH);
+                .min(self.source.batch());
                 let now = out.len().min(count * CHUNK);
                 self.read_whole(chunk, count, &mut out[..now])?;
                 now
@@ -204,14 +228,15 @@ impl SealedFile {
 
     /// Reads `count` whole chunks into `out`, their tags aside.
     fn read_whole(&self, first: u64, count: usize, out: &mut [u8]) -> Result<(), OpenError> {
-        let mut tags = [[0; TAG]; BATCH];
+        let mut tags = vec![[0; TAG]; count];
         let mut parts = Vec::with_capacity(2 * count);
         for (chunk, tag) in out.chunks_mut(CHUNK).zip(&mut tags) {
             parts.push(IoSliceMut::new(chunk));
             parts.push(IoSliceMut::new(tag));
         }
         let at = self.header.fields.header_len as u64 + sealed_offset(first);
-        read_vectored_at(&self.file, &mut parts, at).map_err(|error| self.failed(&error))?;
+        let read = self.source.read_parts_at(&mut parts, at);
+        read.map_err(|error| self.failed(&error))?;
         for (i, (chunk, tag)) in out.chunks_mut(CHUNK).zip(tags).enumerate() {
             self.cipher
                 .open(first + i as u64, chunk, tag)
@@ -230,7 +255,7 @@ impl SealedFile {
     ) -> Result<(), OpenError> {
         let len = (count - 1) * SEALED_CHUNK + last_len + TAG;
         let at = self.header.fields.header_len as u64 + sealed_offset(first);
-        self.file
+        self.source
             .read_exact_at(&mut slots[..len], at)
             .map_err(|error| self.failed(&error))?;
         self.cipher
@@ -242,7 +267,7 @@ impl SealedFile {
     fn failed(&self, error: &io::Error) -> OpenError {
         match error.kind() {
             ErrorKind::UnexpectedEof => OpenError::Unauthentic,
-            _ => FileError::new(&self.path, error).into(),
+            _ => self.source.failed(error),
         }
     }
 
@@ -266,9 +291,10 @@ impl SealedFile {
 
 impl std::fmt::Debug for SealedFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SealedFile")
-            .field("path", &self.path)
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("SealedFile");
+        if let Source::File(_, path) = &self.source {
+            debug.field("path", path);
+        }
+        debug.field("len", &self.len()).finish_non_exhaustive()
     }
 }

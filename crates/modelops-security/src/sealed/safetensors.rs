@@ -64,7 +64,16 @@ impl SealedSafetensors {
     ///
     /// [`TensorError::Open`] as [`SealedFile::open`]; [`TensorError::Format`] where the content is no safetensors file.
     pub fn open(path: &Path, keys: &dyn KeyProvider, options: &OpenOptions) -> Result<Self, TensorError> {
-        let file = SealedFile::open(path, keys, options)?;
+        Self::over(SealedFile::open(path, keys, options)?)
+    }
+
+    /// Reads the safetensors header of an open sealed file, for one that lies in another place than a file
+    /// ([`SealedFile::open_at`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn over(file: SealedFile) -> Result<Self, TensorError> {
         let mut length = [0; 8];
         if file.len() < 8 {
             return Err(TensorError::Format);

@@ -12,6 +12,7 @@ mod ledgers;
 mod memory;
 mod properties;
 mod provenance;
+mod ranges;
 mod redaction;
 mod reference;
 mod requests;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelops_security::sealed::{OpenOptions, SealedSafetensors};
+use modelops_security::sealed::{OpenOptions, SealedFile, SealedSafetensors};
 use modelops_security::{OpenError, TensorError};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -40,10 +40,14 @@ fn open(f: &Folder) -> Result<SealedSafetensors, TensorError> {
 #[test]
 fn every_tensor_comes_back_by_its_name() {
     let (f, tensors) = model();
+    let object = fs::read(&f.sealed).unwrap();
+    let file = SealedFile::open_at(object, &keyring(1), &OpenOptions::default()).unwrap();
+    let elsewhere = SealedSafetensors::over(file).unwrap();
     let sealed = open(&f).unwrap();
     assert_eq!(sealed.names().len(), tensors.len());
     for (name, data) in &tensors {
         assert_eq!(&sealed.tensor(name).unwrap(), data, "{name}");
+        assert_eq!(&elsewhere.tensor(name).unwrap(), data, "{name}");
         let info = sealed.info(name).unwrap();
         assert_eq!(
             (info.dtype.as_str(), info.shape.as_slice()),
