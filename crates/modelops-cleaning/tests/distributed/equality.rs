@@ -9,9 +9,51 @@ use modelops_cleaning::Read;
 use modelops_cleaning::distributed::{GroupMeans, NearShards, References, RowId, SqlEngine, Threads};
 use modelops_cleaning::text::near::{NearDuplicates, Shingle};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::oracle::Oracle;
 use crate::shards;
+
+const FOUR: Threads = Threads(NonZeroUsize::new(4).unwrap());
+
+/// Draws from a strategy, the same on every run.
+struct Drawn(TestRunner);
+
+impl Drawn {
+    fn new(seed: u8) -> Self {
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+        Self(TestRunner::new_with_rng(Config::default(), rng))
+    }
+
+    fn next<T: std::fmt::Debug>(&mut self, strategy: impl Strategy<Value = T>) -> T {
+        strategy.new_tree(&mut self.0).unwrap().current()
+    }
+}
+
+/// Whole pipelines over hostile shards, on a real engine.
+pub(crate) fn assert_pipelines(engine: &dyn SqlEngine, seed: u8) {
+    let mut drawn = Drawn::new(seed);
+    for _ in 0..12 {
+        let (records, steps) = (drawn.next(shards::hostile()), drawn.next(shards::steps()));
+        let folder = tempfile::tempdir().unwrap();
+        shards::write(folder.path(), &records);
+        let report = shards::distributed(folder.path(), &steps, engine, &FOUR).unwrap();
+        shards::assert_as_local(folder.path(), &steps, &report);
+    }
+}
+
+/// Near duplicates, foreign keys and means of groups, on a real engine.
+pub(crate) fn assert_questions(engine: &dyn SqlEngine, seed: u8) {
+    let mut drawn = Drawn::new(seed);
+    for _ in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        assert_links(folder.path(), engine, &drawn.next(documents()));
+        let (shards, keys) = drawn.next(tables());
+        assert_references(folder.path(), engine, &shards, &keys);
+        assert_means(folder.path(), engine, &drawn.next(values()));
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -31,14 +73,14 @@ proptest! {
 }
 
 /// Shards of short documents from few words, so that many are near to one another.
-pub(crate) fn documents() -> impl Strategy<Value = Vec<Vec<String>>> {
+fn documents() -> impl Strategy<Value = Vec<Vec<String>>> {
     let word = prop_oneof![Just("a"), Just("b"), Just("c"), Just("d"), Just("e")];
     let document = proptest::collection::vec(word, 0..9).prop_map(|words| words.join(" "));
     proptest::collection::vec(proptest::collection::vec(document, 0..8), 1..4)
 }
 
 /// Compares the links among shards with those of an index over all documents.
-pub(crate) fn assert_links(folder: &Path, engine: &dyn SqlEngine, shards: &[Vec<String>]) {
+fn assert_links(folder: &Path, engine: &dyn SqlEngine, shards: &[Vec<String>]) {
     let search = NearDuplicates::new(0.5, 0.9)
         .unwrap()
         .with_shingle(Shingle::Words(2))
@@ -65,7 +107,7 @@ pub(crate) fn assert_links(folder: &Path, engine: &dyn SqlEngine, shards: &[Vec<
 }
 
 /// Two tables of hostile shards: the rows that refer to nothing are those whose key no row of the other has.
-pub(crate) fn assert_references(
+fn assert_references(
     folder: &Path,
     engine: &dyn SqlEngine,
     shards: &[Vec<(Option<u8>, u8)>],
@@ -96,23 +138,23 @@ pub(crate) fn assert_references(
 /// Rows that refer, in shards, and the keys that there are.
 type Tables = (Vec<Vec<(Option<u8>, u8)>>, Vec<(u8, u8)>);
 
-pub(crate) fn tables() -> impl Strategy<Value = Tables> {
+fn tables() -> impl Strategy<Value = Tables> {
     let row = (proptest::option::weighted(0.8, 0u8..4), 0u8..4);
     let shards = proptest::collection::vec(proptest::collection::vec(row, 0..9), 1..4);
     (shards, proptest::collection::vec((0u8..4, 0u8..4), 0..9))
 }
 
 /// Records in shards: two cells that group, and a value whose decimals no double holds.
-pub(crate) type Values = Vec<Vec<(Option<u8>, u8, Option<i16>)>>;
+type Values = Vec<Vec<(Option<u8>, u8, Option<i16>)>>;
 
-pub(crate) fn values() -> impl Strategy<Value = Values> {
+fn values() -> impl Strategy<Value = Values> {
     let cell = proptest::option::weighted(0.8, 0u8..3);
     let row = (cell, 0u8..2, proptest::option::weighted(0.8, any::<i16>()));
     proptest::collection::vec(proptest::collection::vec(row, 0..12), 1..4)
 }
 
 /// The means of groups are those of the tenths added as whole numbers, and the same bits for another cut into shards.
-pub(crate) fn assert_means(folder: &Path, engine: &dyn SqlEngine, shards: &Values) {
+fn assert_means(folder: &Path, engine: &dyn SqlEngine, shards: &Values) {
     let means = |name: &str, shards: &Values| {
         let means = GroupMeans::try_new(&["`a`", "b\"\n"], "v", folder.join(name)).unwrap();
         for (shard, rows) in (0u32..).zip(shards) {

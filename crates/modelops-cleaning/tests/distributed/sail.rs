@@ -7,8 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use modelops_cleaning::distributed::{DistributedError, EngineFailure, FlightSql, SqlEngine, Threads};
-use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::{equality, shards};
 
@@ -81,35 +79,14 @@ impl Drop for Sail {
 #[ignore = "needs Sail: set MODELOPS_SAIL to its program"]
 fn hostile_shards_give_the_same_rows_and_the_same_ledger() {
     let mut sail = Sail::start();
-    let engine = sail.connect();
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    for _ in 0..12 {
-        let records = shards::hostile().new_tree(&mut runner).unwrap().current();
-        let steps = shards::steps().new_tree(&mut runner).unwrap().current();
-        let folder = tempfile::tempdir().unwrap();
-        shards::write(folder.path(), &records);
-        let report = shards::distributed(folder.path(), &steps, &engine, &FOUR).unwrap();
-        shards::assert_as_local(folder.path(), &steps, &report);
-    }
+    equality::assert_pipelines(&sail.connect(), 7);
 }
 
 #[test]
 #[ignore = "needs Sail: set MODELOPS_SAIL to its program"]
 fn the_same_links_orphans_and_means() {
     let mut sail = Sail::start();
-    let engine = sail.connect();
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    for _ in 0..6 {
-        let folder = tempfile::tempdir().unwrap();
-        let shards = equality::documents().new_tree(&mut runner).unwrap().current();
-        equality::assert_links(folder.path(), &engine, &shards);
-        let (shards, keys) = equality::tables().new_tree(&mut runner).unwrap().current();
-        equality::assert_references(folder.path(), &engine, &shards, &keys);
-        let values = equality::values().new_tree(&mut runner).unwrap().current();
-        equality::assert_means(folder.path(), &engine, &values);
-    }
+    equality::assert_questions(&sail.connect(), 8);
 }
 
 /// Kills the server when it is asked for an answer, once.

@@ -3,15 +3,12 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::num::NonZeroUsize;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-use modelops_cleaning::distributed::{EngineFailure, SqlEngine, Threads};
-use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use modelops_cleaning::distributed::{EngineFailure, SqlEngine};
 
-use crate::{equality, shards};
+use crate::equality;
 
 /// A session in a process of its own; it ends with its input.
 struct Spark {
@@ -75,24 +72,6 @@ impl Drop for Spark {
 #[ignore = "needs Apache Spark: set MODELOPS_SPARK to a Python with PySpark"]
 fn whole_runs_give_what_a_local_run_gives() {
     let engine = Spark::start();
-    let four = Threads(NonZeroUsize::new(4).unwrap());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    for _ in 0..12 {
-        let records = shards::hostile().new_tree(&mut runner).unwrap().current();
-        let steps = shards::steps().new_tree(&mut runner).unwrap().current();
-        let folder = tempfile::tempdir().unwrap();
-        shards::write(folder.path(), &records);
-        let report = shards::distributed(folder.path(), &steps, &engine, &four).unwrap();
-        shards::assert_as_local(folder.path(), &steps, &report);
-    }
-    for _ in 0..6 {
-        let folder = tempfile::tempdir().unwrap();
-        let documents = equality::documents().new_tree(&mut runner).unwrap().current();
-        equality::assert_links(folder.path(), &engine, &documents);
-        let (tables, keys) = equality::tables().new_tree(&mut runner).unwrap().current();
-        equality::assert_references(folder.path(), &engine, &tables, &keys);
-        let values = equality::values().new_tree(&mut runner).unwrap().current();
-        equality::assert_means(folder.path(), &engine, &values);
-    }
+    equality::assert_pipelines(&engine, 9);
+    equality::assert_questions(&engine, 10);
 }
