@@ -70,6 +70,12 @@ impl<T: Real> Cholesky<T> {
         self.lower.view()
     }
 
+    /// The factor L itself, with zeros above the diagonal; its columns are contiguous.
+    #[must_use]
+    pub fn into_lower(self) -> Array2<T> {
+        self.lower
+    }
+
     /// The factor U = Lᵀ, with zeros below the diagonal; its rows are contiguous.
     #[must_use]
     pub fn upper(&self) -> ArrayView2<'_, T> {

@@ -138,10 +138,16 @@ fn for_each_panel<T: Real>(c: &mut [T], n: usize, f: impl Fn(usize, &mut [T])) {
         .for_each(|(index, panel)| f(index, panel));
 }
 
-/// A row-major copy where the view is contiguous in neither order.
+/// A copy where the view is contiguous in neither order, in the order that is nearer to its own.
 fn contiguous<T: Real>(a: ArrayView2<'_, T>) -> Option<Array2<T>> {
-    let is = a.is_standard_layout() || a.t().is_standard_layout();
-    (!is).then(|| a.as_standard_layout().into_owned())
+    if a.is_standard_layout() || a.t().is_standard_layout() {
+        return None;
+    }
+    let row_major = |a: ArrayView2<'_, T>| a.as_standard_layout().into_owned();
+    if a.strides()[0].abs() < a.strides()[1].abs() {
+        return Some(row_major(a.reversed_axes()).reversed_axes());
+    }
+    Some(row_major(a))
 }
 
 /// `actual`, or what it should have been.

@@ -27,7 +27,11 @@ use super::adjacency::Adjacency;
 /// Batagelj and Zaveršnik, "An O(m) algorithm for cores decomposition of networks", 2003, arXiv:cs/0310049.
 #[must_use]
 pub fn core_numbers<N, E, Ty: EdgeType, Ix: IndexType>(graph: &Graph<N, E, Ty, Ix>) -> Vec<usize> {
-    let neighbours = Adjacency::new(graph, (true, true), |node, _| node);
+    let edges = graph
+        .raw_edges()
+        .iter()
+        .map(|edge| (edge.source().index() as u32, edge.target().index() as u32, ()));
+    let neighbours = Adjacency::new(graph.node_count(), edges, (true, true), |node, ()| node);
     let mut degree: Vec<u32> = (0..graph.node_count())
         .map(|node| neighbours.of(node).len() as u32)
         .collect();

@@ -14,6 +14,7 @@
 
 mod adjacency;
 pub mod backbone;
+mod cascade;
 mod connectivity;
 mod cores;
 mod dot;

@@ -3,11 +3,10 @@
 use petgraph::EdgeType;
 use petgraph::graph::{DefaultIx, Graph, IndexType, NodeIndex};
 
-use super::adjacency::Adjacency;
+use super::cascade::cascade;
 use super::connectivity::{Connectivity, components, connect, keep_largest};
 use super::score::{NodeScore, edge_weights, require_non_negative, strength_sums};
 use crate::error::GraphError;
-use crate::kernel::exact_sum::ExactSum;
 
 /// Which nodes are too weak.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -428,42 +427,5 @@ fn keep_one_each<N, E, Ty: EdgeType, Ix: IndexType>(
     }
     for node in best.into_iter().flatten() {
         kept[node] = true;
-    }
-}
-
-/// Continues the first round in `removed_in` to the fixpoint; `ends` says at which ends an edge counts.
-fn cascade<N, E, Ty: EdgeType, Ix: IndexType>(
-    graph: &Graph<N, E, Ty, Ix>,
-    weights: &[f64],
-    ends: (bool, bool),
-    mut sums: Vec<ExactSum>,
-    cut: f64,
-    removed_in: &mut [u32],
-) {
-    let mut frontier: Vec<u32> = (0..removed_in.len() as u32)
-        .filter(|n| removed_in[*n as usize] == 1)
-        .collect();
-    if frontier.is_empty() {
-        return;
-    }
-    // Who loses what when a node goes: the target of its outgoing edges where edges count there, and the other way round.
-    let neighbours = Adjacency::new(graph, ends, |node, edge| (node, weights[edge]));
-    let mut next = Vec::new();
-    let mut round = 1;
-    while !frontier.is_empty() {
-        round += 1;
-        for node in frontier.drain(..) {
-            for (neighbour, weight) in neighbours.of(node as usize) {
-                let at = *neighbour as usize;
-                if removed_in[at] == 0 {
-                    sums[at].add(-weight);
-                    if sums[at].value() < cut {
-                        removed_in[at] = round;
-                        next.push(*neighbour);
-                    }
-                }
-            }
-        }
-        std::mem::swap(&mut frontier, &mut next);
     }
 }

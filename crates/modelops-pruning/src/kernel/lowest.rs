@@ -19,13 +19,23 @@ pub(crate) trait Weight: bytemuck::Pod + Send + Sync {
     fn round(value: f32) -> Self;
     /// +0.
     const ZERO: Self;
-    /// Lowest bits of a magnitude that are always zero; none where every `f32` is a value of this type.
-    const EMPTY_BITS: u32;
+    /// Whether every `f32` is a value of this type.
+    const WIDE: bool;
+    /// Orders as the magnitude does.
+    type Rank: Rank;
+    fn rank(self) -> Self::Rank;
+    /// Rank of infinity.
+    const INFINITE: Self::Rank;
 }
 
 impl Weight for f32 {
     const ZERO: Self = 0.0;
-    const EMPTY_BITS: u32 = 0;
+    const WIDE: bool = true;
+    type Rank = u32;
+    const INFINITE: u32 = INFINITE;
+    fn rank(self) -> u32 {
+        self.magnitude()
+    }
     fn magnitude(self) -> u32 {
         self.to_bits() & 0x7fff_ffff
     }
@@ -39,7 +49,12 @@ impl Weight for f32 {
 
 impl Weight for bf16 {
     const ZERO: Self = bf16::ZERO;
-    const EMPTY_BITS: u32 = 16;
+    const WIDE: bool = false;
+    type Rank = u16;
+    const INFINITE: u16 = 0x7f80;
+    fn rank(self) -> u16 {
+        self.to_bits() & 0x7fff
+    }
     fn magnitude(self) -> u32 {
         u32::from(self.to_bits() & 0x7fff) << 16
     }
@@ -53,7 +68,12 @@ impl Weight for bf16 {
 
 impl Weight for f16 {
     const ZERO: Self = f16::ZERO;
-    const EMPTY_BITS: u32 = 13;
+    const WIDE: bool = false;
+    type Rank = u16;
+    const INFINITE: u16 = 0x7c00;
+    fn rank(self) -> u16 {
+        self.to_bits() & 0x7fff
+    }
     fn magnitude(self) -> u32 {
         self.value().to_bits() & 0x7fff_ffff
     }
@@ -226,83 +246,103 @@ pub(crate) fn keep_above<T: Weight>(weights: &[T], lowest: &mut Lowest, keep: &m
 pub(crate) fn keep_in_row<T: Weight>(
     weights: &[T],
     count: usize,
-    scratch: &mut Vec<u32>,
+    scratch: &mut Vec<T::Rank>,
     keep: &mut [u8],
 ) -> bool {
     scratch.clear();
-    scratch.extend(weights.iter().map(|weight| weight.magnitude()));
-    let finite = highest(scratch) < INFINITE;
-    if count == 0 || count >= weights.len() {
-        keep.fill(u8::from(count == 0));
-        return finite;
-    }
-    let (bound, below) = bound_of(scratch, count, T::EMPTY_BITS);
-    mark(scratch, bound, keep);
-    take_ties(scratch, bound, count - below, keep);
-    finite
+    scratch.extend(weights.iter().map(|weight| weight.rank()));
+    T::Rank::keep(scratch, count, T::INFINITE, keep)
 }
 
-/// A bound with at most `count` magnitudes below it, and how many there are; if fewer, the missing ones equal the bound.
-///
-/// The bound is built bit by bit from the highest, and every bit is a count over the row, which takes whole vectors at a
-/// time; most rows are done long before the last bit, as soon as the count is met.
-fn bound_of(magnitudes: &[u32], count: usize, empty_bits: u32) -> (u32, usize) {
-    let (mut bound, mut below) = (0_u32, 0);
-    for bit in (empty_bits..31).rev() {
-        let candidate = bound | 1 << bit;
-        let lower = count_below(magnitudes, candidate);
-        if lower <= count {
-            (bound, below) = (candidate, lower);
-            if lower == count {
-                break;
+/// What orders the weights of a type, as narrow as it can be, so that a vector holds many.
+pub(crate) trait Rank: Copy {
+    /// Keeps all but the `count` lowest of a row, of equals the first; false where one is not below `infinite`.
+    fn keep(row: &[Self], count: usize, infinite: Self, keep: &mut [u8]) -> bool;
+}
+
+macro_rules! rank {
+    ($rank:ident, $module:ident) => {
+        mod $module {
+            use multiversion::multiversion;
+
+            impl super::Rank for $rank {
+                fn keep(row: &[Self], count: usize, infinite: Self, keep: &mut [u8]) -> bool {
+                    let finite = highest(row) < infinite;
+                    if count == 0 || count >= row.len() {
+                        keep.fill(u8::from(count == 0));
+                        return finite;
+                    }
+                    let (bound, below) = bound_of(row, count);
+                    mark(row, bound, keep);
+                    take_ties(row, bound, count - below, keep);
+                    finite
+                }
             }
-        }
-    }
-    (bound, below)
-}
 
-/// Marks the first `ties` of those that equal the bound as going.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-fn take_ties(magnitudes: &[u32], bound: u32, mut ties: usize, keep: &mut [u8]) {
-    for (keep, part) in keep.chunks_mut(32).zip(magnitudes.chunks(32)) {
-        if ties == 0 {
-            return;
-        }
-        if part
-            .iter()
-            .fold(false, |any, magnitude| any | (*magnitude == bound))
-        {
-            for (keep, magnitude) in keep.iter_mut().zip(part) {
-                if *magnitude == bound && ties > 0 {
-                    *keep = 0;
-                    ties -= 1;
+            /// A bound with at most `count` ranks below it, and how many there are; if fewer, the missing ones equal the bound.
+            ///
+            /// The bound is built bit by bit from the highest, and every bit is a count over the row, which takes whole vectors at a
+            /// time; most rows are done long before the last bit, as soon as the count is met.
+            fn bound_of(row: &[$rank], count: usize) -> ($rank, usize) {
+                let (mut bound, mut below) = (0, 0);
+                for bit in (0..$rank::BITS - 1).rev() {
+                    let candidate = bound | 1 << bit;
+                    let lower = count_below(row, candidate);
+                    if lower <= count {
+                        (bound, below) = (candidate, lower);
+                        if lower == count {
+                            break;
+                        }
+                    }
+                }
+                (bound, below)
+            }
+
+            /// Marks the first `ties` of those that equal the bound as going.
+            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            fn take_ties(row: &[$rank], bound: $rank, mut ties: usize, keep: &mut [u8]) {
+                for (keep, part) in keep.chunks_mut(32).zip(row.chunks(32)) {
+                    if ties == 0 {
+                        return;
+                    }
+                    if part.iter().fold(false, |any, rank| any | (*rank == bound)) {
+                        for (keep, rank) in keep.iter_mut().zip(part) {
+                            if *rank == bound && ties > 0 {
+                                *keep = 0;
+                                ties -= 1;
+                            }
+                        }
+                    }
+                }
+            }
+
+            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            fn count_below(row: &[$rank], bound: $rank) -> usize {
+                // Stretches so short that a counter as narrow as a rank holds them.
+                let stretch = |part: &[$rank]| {
+                    let lower = part.iter().map(|rank| $rank::from(*rank < bound));
+                    lower.fold(0, $rank::wrapping_add) as usize
+                };
+                row.chunks(1 << 15).map(stretch).sum()
+            }
+
+            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            fn highest(row: &[$rank]) -> $rank {
+                row.iter().fold(0, |most, rank| most.max(*rank))
+            }
+
+            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            fn mark(row: &[$rank], bound: $rank, keep: &mut [u8]) {
+                for (keep, rank) in keep.iter_mut().zip(row) {
+                    *keep = u8::from(*rank >= bound);
                 }
             }
         }
-    }
+    };
 }
 
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-fn count_below(magnitudes: &[u32], bound: u32) -> usize {
-    // Rows are shorter than 2³².
-    let lower: u32 = magnitudes
-        .iter()
-        .map(|magnitude| u32::from(*magnitude < bound))
-        .fold(0, u32::wrapping_add);
-    lower as usize
-}
-
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-fn highest(magnitudes: &[u32]) -> u32 {
-    magnitudes.iter().fold(0, |most, magnitude| most.max(*magnitude))
-}
-
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-fn mark(magnitudes: &[u32], bound: u32, keep: &mut [u8]) {
-    for (keep, magnitude) in keep.iter_mut().zip(magnitudes) {
-        *keep = u8::from(*magnitude >= bound);
-    }
-}
+rank!(u16, narrow);
+rank!(u32, wide);
 
 /// Keeps the `kept` highest of every group of `group` weights; false where a weight is not finite.
 pub(crate) fn keep_in_groups<T: Weight>(weights: &[T], kept: usize, group: usize, keep: &mut [u8]) -> bool {

@@ -43,23 +43,68 @@ pub(crate) fn ksg(x: &[f64], y: &[f64], neighbours: usize) -> f64 {
     if n < 2 {
         return 0.0;
     }
-    let sorted = |values: &[f64]| {
-        let mut values = values.to_vec();
-        values.sort_unstable_by(f64::total_cmp);
-        values
-    };
-    let (xs, ys) = (sorted(x), sorted(y));
-    // Strictly nearer than the k-th neighbour; differences, not sums, so that rounding cannot let it back in.
-    let within = |sorted: &[f64], centre: f64, radius: f64| {
-        let low = sorted.partition_point(|v| centre - v > radius);
-        low.abs_diff(sorted.partition_point(|v| v - centre <= radius))
-    };
+    let (xs, ys) = (Sorted::new(x), Sorted::new(y));
     let mut terms = vec![0.0; n];
     Plane::new(x, y).each_kth(neighbours.min(n - 1), |i, distance, reached| {
         let radius = distance.next_down().max(0.0);
-        terms[i] = digamma(reached) - digamma(within(&xs, x[i], radius)) - digamma(within(&ys, y[i], radius));
+        terms[i] = digamma(reached) - digamma(xs.within(x[i], radius)) - digamma(ys.within(y[i], radius));
     });
     digamma(n) + terms.iter().sum::<f64>() / n as f64
+}
+
+/// Values in ascending order, with a table that leads near to the place of any number.
+struct Sorted {
+    values: Vec<f64>,
+    /// How many values lie in the cells before each of as many cells of equal width as there are values.
+    starts: Vec<u32>,
+    cells_per_unit: f64,
+}
+
+impl Sorted {
+    fn new(values: &[f64]) -> Self {
+        let mut values = values.to_vec();
+        values.sort_unstable_by(f64::total_cmp);
+        let n = values.len();
+        let range = values[n - 1] - values[0];
+        let mut sorted = Self {
+            values,
+            starts: vec![0; n + 1],
+            cells_per_unit: if range > 0.0 { n as f64 / range } else { 0.0 },
+        };
+        for at in 0..n {
+            let cell = sorted.cell(sorted.values[at]);
+            sorted.starts[cell + 1] += 1;
+        }
+        for cell in 0..n {
+            sorted.starts[cell + 1] += sorted.starts[cell];
+        }
+        sorted
+    }
+
+    /// Rises with the number, and is a cell for numbers outside the range too.
+    fn cell(&self, number: f64) -> usize {
+        let cell = ((number - self.values[0]) * self.cells_per_unit) as usize;
+        cell.min(self.values.len() - 1)
+    }
+
+    /// How many values lie within `radius` of `centre`: differences, not sums, so that rounding cannot let one back in.
+    fn within(&self, centre: f64, radius: f64) -> usize {
+        let low = self.place(centre - radius, |v| centre - v > radius);
+        low.abs_diff(self.place(centre + radius, |v| v - centre <= radius))
+    }
+
+    /// The first value that is not `before`; about where `guess` would be, which is right but for rounding.
+    fn place(&self, guess: f64, before: impl Fn(f64) -> bool) -> usize {
+        let cell = self.cell(guess);
+        let (start, end) = (self.starts[cell] as usize, self.starts[cell + 1] as usize);
+        let at = start + self.values[start..end].partition_point(|v| before(*v));
+        let too_far = at == start && start > 0 && !before(self.values[start - 1]);
+        let too_near = at == end && end < self.values.len() && before(self.values[end]);
+        if too_far || too_near {
+            return self.values.partition_point(|v| before(*v));
+        }
+        at
+    }
 }
 
 /// Distance from `sorted[i]` to its k-th nearest other: k + 1 neighbours in a row hold it.

@@ -2,7 +2,7 @@
 
 use modelops_linalg::gemm;
 use multiversion::multiversion;
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayViewMut2, s};
 
 use super::{Pattern, Scope, Sparsity};
 use crate::kernel::lowest::keep_in_groups;
@@ -17,6 +17,8 @@ pub(crate) fn solve(
 ) -> Array2<f32> {
     let (rows, columns) = weights.dim();
     let mut w = weights.clone();
+    // What each weight has moved so far, transposed, so that what is still to come of it is contiguous.
+    let mut moved = Array2::<f32>::zeros((columns, rows));
     // Groups and tiles must not straddle two blocks.
     let block = match pattern {
         Pattern::NM { group, .. } | Pattern::TransposableNM { group, .. } => block.next_multiple_of(group),
@@ -32,13 +34,14 @@ pub(crate) fn solve(
             .into_owned();
         let inner = inner.as_slice().expect("the layout was made standard");
         let mut part: Vec<f32> = w.slice(s![.., start..end]).iter().copied().collect();
+        if start > 0 && rows > 0 {
+            add_transposed(&mut part, flat(&mut moved.slice_mut(s![start..end, ..])), rows);
+        }
         let mut stays = vec![1_u8; part.len()];
         mask_block(&part, inner, width, pattern, (start, end, columns), &mut stays);
         let mut errors = Array2::<f32>::zeros((rows, width));
-        let error_rows = errors
-            .as_slice_mut()
-            .expect("made in standard layout")
-            .chunks_exact_mut(width);
+        let mut error_rows = errors.view_mut();
+        let error_rows = flat(&mut error_rows).chunks_exact_mut(width);
         for ((row, stays), errors) in part
             .chunks_exact_mut(width)
             .zip(stays.chunks_exact_mut(width))
@@ -59,10 +62,35 @@ pub(crate) fn solve(
         }
         if end < columns {
             let coupling = factor.slice(s![start..end, end..]);
-            gemm(-1.0, errors.view(), coupling, 1.0, w.slice_mut(s![.., end..])).expect("shapes agree");
+            gemm(
+                -1.0,
+                coupling.t(),
+                errors.t(),
+                1.0,
+                moved.slice_mut(s![end.., ..]),
+            )
+            .expect("shapes agree");
         }
     }
     w
+}
+
+fn flat<'a>(a: &'a mut ArrayViewMut2<'_, f32>) -> &'a mut [f32] {
+    a.as_slice_mut().expect("whole rows of a standard layout")
+}
+
+/// Adds to rows the columns of another matrix, a tile of them at a time.
+fn add_transposed(rows: &mut [f32], columns: &[f32], height: usize) {
+    const TILE: usize = 64;
+    let width = rows.len() / height;
+    for (tile, rows) in rows.chunks_mut(TILE * width).enumerate() {
+        for (j, column) in columns.chunks_exact(height).enumerate() {
+            let column = &column[tile * TILE..];
+            for (row, value) in rows.chunks_exact_mut(width).zip(column) {
+                row[j] += value;
+            }
+        }
+    }
 }
 
 /// Masks a whole block of columns by what removing each weight costs on its own; N:M is masked later, group by group.

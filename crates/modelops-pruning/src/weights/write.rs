@@ -164,7 +164,7 @@ fn write_solved<T: Weight>(
         output.write(weights, &keep, sink)
     })?;
     report.relative_error = if all > 0.0 { lost / all } else { 0.0 };
-    report.output_error = if T::EMPTY_BITS == 0 {
+    report.output_error = if T::WIDE {
         Some(pruned.certificate().relative_error).filter(|error| !error.is_nan())
     } else {
         gram.map(|gram| layer::output_error(&before, &rounded, gram))
