@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use modelops_benches::{Better, Comparison, workspace_root};
-use modelops_security::audit::AuditLog;
+use modelops_security::audit::{AuditLog, leaf_hash, verify_inclusion};
 use modelops_security::auth::{
     ApiKeyGrant, ApiKeys, Jwk, JwtIssuer, JwtVerifier, Pepper, Policy, ReplayCache, RequestSigner,
     RequestVerifier, Scope, SignedHeaders, UnixSeconds,
@@ -37,6 +37,7 @@ fn main() {
     ranges(&mut run);
     callers(&mut run);
     requests(&mut run);
+    proofs(&mut run);
     folders(&mut run);
     bundles(&mut run);
     run.finish();
@@ -352,11 +353,13 @@ fn disk(run: &mut Comparison) {
 }
 
 fn ranges(run: &mut Comparison) {
-    let (small, large) = (
+    let (small, large, open, held) = (
         "read 4 KiB at random from a sealed file",
         "read 1 MiB at random from a sealed file",
+        "open a sealed file of 256 MiB for reading",
+        "read 16 MiB of a sealed file held against its publisher",
     );
-    if !run.wants(small) && !run.wants(large) {
+    if ![small, large, open, held].iter().any(|name| run.wants(name)) {
         return;
     }
     let len = 256 * MIB;
@@ -413,6 +416,38 @@ fn ranges(run: &mut Comparison) {
             .per("read", reads)
             .run();
     }
+    let demand = OpenOptions::default();
+    run.case(open)
+        .ours(|| {
+            (0..1000)
+                .filter(|_| SealedFile::open(&sealed, &keyring, &demand).is_ok())
+                .count()
+        })
+        .per("file", 1000)
+        .run();
+    let signing = SigningKey::generate_ed25519(&mut InsecureSeededRandom::new(2)).unwrap();
+    fs::create_dir(dir.path().join("model")).unwrap();
+    fs::rename(&plain, dir.path().join("model/plain")).unwrap();
+    let pieces = HashOptions::default().with_shard_size(16 * MIB as u64);
+    let manifest = ModelManifest::of_folder(&dir.path().join("model"), &pieces).unwrap();
+    let bundle = manifest.sign(&signing).unwrap();
+    let manifest = ModelManifest::verify(bundle.as_bytes(), &signing.verifying_key()).unwrap();
+    let place = 32 * MIB as u64;
+    run.case(held)
+        .ours(|| {
+            let mut out = vec![0; 16 * MIB];
+            manifest.read_verified("plain", &file, place, &mut out).unwrap();
+            out[MIB]
+        })
+        .peer("the same read, and SHA-256 of ring alone", || {
+            let mut out = vec![0; 16 * MIB];
+            file.read_at(&mut out, place).unwrap();
+            black_box(ring::digest::digest(&ring::digest::SHA256, &out));
+            out[MIB]
+        })
+        .agree(|ours, theirs| ours == theirs)
+        .per("byte", 16 * MIB)
+        .run();
 }
 
 fn callers(run: &mut Comparison) {
@@ -599,6 +634,40 @@ fn requests(run: &mut Comparison) {
             .per("entry", 100_000)
             .run();
     }
+}
+
+/// One entry of a long log, for somebody who has nothing but a signed checkpoint.
+fn proofs(run: &mut Comparison) {
+    let name = "verify an inclusion proof among a million entries";
+    if !run.wants(name) {
+        return;
+    }
+    let mut log = AuditLog::in_memory("o");
+    (0..1_000_000_u64).for_each(|i| assert!(log.append(&i.to_be_bytes()).is_ok()));
+    let (place, size) = (654_321, log.len());
+    let (proof, root) = (log.inclusion_proof(place, size).unwrap(), log.checkpoint().root);
+    let leaf = leaf_hash(&place.to_be_bytes());
+    run.case(name)
+        .ours(|| {
+            (0..10_000)
+                .filter(|_| verify_inclusion(black_box(&leaf), place, size, &proof, &root))
+                .count()
+        })
+        .peer("the hashes of its nodes alone, ring 0.17", || {
+            let node = [1; 65];
+            let hash = |_: &i32| {
+                proof.iter().all(|_| {
+                    ring::digest::digest(&ring::digest::SHA256, black_box(&node))
+                        .as_ref()
+                        .len()
+                        == 32
+                })
+            };
+            (0..10_000).filter(hash).count()
+        })
+        .agree(|ours, theirs| ours == theirs)
+        .per("proof", 10_000)
+        .run();
 }
 
 fn folders(run: &mut Comparison) {

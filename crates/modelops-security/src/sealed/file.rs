@@ -105,8 +105,8 @@ pub(crate) fn seal_into<E: From<SealError> + Send>(
     let (prefix, cipher) = started.map_err(SealError::from)?;
     let base = header.fields.header_len as u64;
     let sealed_len = base + cut.payload_len();
-    let output =
-        AtomicFile::create(destination, options.direct.then_some(sealed_len)).map_err(|e| writing(&e))?;
+    let output = AtomicFile::create(destination, options.direct_writes.then_some(sealed_len))
+        .map_err(|e| writing(&e))?;
     let copy = header.encode();
     let front = [&copy, &copy, prefix.as_slice()].concat();
     output.write_all_at(&front, 0).map_err(|e| writing(&e))?;
@@ -155,7 +155,8 @@ pub fn open_file(
     let sealed = SealedFile::open(source, keys, options)?;
     let writing = |error: &io::Error| FileError::new(destination, error);
     let len = sealed.len();
-    let output = AtomicFile::create(destination, options.direct.then_some(len)).map_err(|e| writing(&e))?;
+    let output =
+        AtomicFile::create(destination, options.direct_writes.then_some(len)).map_err(|e| writing(&e))?;
     let piece_len = (PIECE * CHUNK) as u64;
     for_each_batch(
         len.div_ceil(piece_len),

@@ -24,7 +24,7 @@ pub struct SealOptions {
     /// Threads; all cores where `None`. The result is the same.
     pub threads: Option<NonZeroUsize>,
     /// Whether [`seal_file`](super::seal_file) writes past the page cache.
-    pub direct: bool,
+    pub direct_writes: bool,
 }
 
 impl SealOptions {
@@ -62,8 +62,8 @@ impl SealOptions {
     /// On a disk it takes two fifths less processor time and leaves the page cache to others: for files that outgrow it. Nothing of the
     /// new file is then in memory for its next reader.
     #[must_use]
-    pub fn with_direct_writes(mut self, direct: bool) -> Self {
-        self.direct = direct;
+    pub fn with_direct_writes(mut self, direct_writes: bool) -> Self {
+        self.direct_writes = direct_writes;
         self
     }
 }
@@ -82,7 +82,7 @@ pub struct OpenOptions {
     /// Threads; all cores where `None`. The result is the same.
     pub threads: Option<NonZeroUsize>,
     /// Whether [`open_file`](super::open_file) writes past the page cache.
-    pub direct: bool,
+    pub direct_writes: bool,
 }
 
 impl OpenOptions {
@@ -113,8 +113,8 @@ impl OpenOptions {
     /// On a disk it takes two fifths less processor time and leaves the page cache to others: for files that outgrow it. Nothing of the
     /// new file is then in memory for its next reader.
     #[must_use]
-    pub fn with_direct_writes(mut self, direct: bool) -> Self {
-        self.direct = direct;
+    pub fn with_direct_writes(mut self, direct_writes: bool) -> Self {
+        self.direct_writes = direct_writes;
         self
     }
 }
