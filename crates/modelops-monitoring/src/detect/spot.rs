@@ -40,8 +40,8 @@ impl SpotOptions {
 
 /// Reports values so large that only a share `risk` of ordinary ones exceeds them, whatever their distribution.
 ///
-/// It fits a generalized Pareto distribution to what lies above a high quantile and goes on learning from ordinary
-/// values. Give it `-x` to find small values. A trend has to be taken out first.
+/// It fits a generalized Pareto distribution to what lies above a high quantile and goes on learning; what it reports it
+/// learns as a value at the threshold. Give it `-x` to find small values. A trend has to be taken out first.
 ///
 /// **Formula**: `z = t + σ/ξ·((q·n/N)^−ξ − 1)` with N values above `t` among n, `q` the risk.
 ///
@@ -67,7 +67,7 @@ pub struct Spot {
     gathered: Vec<f64>,
     tail: f64,
     excesses: VecDeque<f64>,
-    /// Ordinary values, and those of them beyond the tail's begin.
+    /// Values, and those of them beyond the tail's begin.
     values: u64,
     beyond: u64,
     fitted_at: u64,
@@ -104,17 +104,17 @@ impl Spot {
             }
             return false;
         }
-        if value > self.threshold {
-            return true;
-        }
+        let extreme = value > self.threshold;
         self.values += 1;
-        if value > self.tail {
-            self.learn(value - self.tail);
+        // Left out, extreme values would pull the threshold down, and more would be extreme than promised.
+        let excess = value.min(self.threshold) - self.tail;
+        if excess > 0.0 {
+            self.learn(excess);
             if self.beyond * 10 >= self.fitted_at * 11 {
                 self.fit();
             }
         }
-        false
+        extreme
     }
 
     /// The value beyond which one is reported; infinite while values are gathered.

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use modelops_monitoring::detect::{
-    Adwin, AdwinOptions, Cusum, Ewma, Kswin, KswinOptions, PageHinkley, PageHinkleyOptions, Spot, SpotOptions,
+    Adwin, AdwinOptions, ContextualAnomaly, ContextualAnomalyOptions, Cusum, Ewma, Kswin, KswinOptions,
+    PageHinkley, PageHinkleyOptions, Spot, SpotOptions,
 };
 use modelops_monitoring::drift::{jensen_shannon, ks_two_sample, population_stability, wasserstein_1};
 use modelops_testkit::tolerance;
@@ -264,18 +265,59 @@ fn distances_are_those_of_scipy() {
 #[test]
 fn spot_raises_as_few_false_alarms_as_it_promises() {
     // A million values each: a hundred alarms are promised, half to twice as many allowed.
-    let shapes: [fn(f64) -> f64; 3] = [
-        // The logistic distribution stands in for the normal one: lighter than the exponential on no side.
-        |u| (u / (1.0 - u)).ln(),
-        |u| -(1.0 - u).ln(),
-        |u| (1.0 - u).powf(-0.25),
+    let shapes: [fn(f64, f64) -> f64; 4] = [
+        |u, v| (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos(),
+        |u, _| (u / (1.0 - u)).ln(),
+        |u, _| -(1.0 - u).ln(),
+        |u, _| (1.0 - u).powf(-0.25),
     ];
     for (which, shape) in shapes.into_iter().enumerate() {
         let mut lcg = Lcg(5 + which as u64);
         let mut spot = Spot::new(SpotOptions::default());
-        let alarms = (0..1_000_000).filter(|_| spot.update(shape(lcg.next()))).count();
+        let alarms = (0..1_000_000)
+            .filter(|_| spot.update(shape(lcg.next(), lcg.next())))
+            .count();
         assert!((50..=200).contains(&alarms), "shape {which}: {alarms}");
     }
+}
+
+/// NIST/SEMATECH, Engineering Statistics Handbook, 6.3.2.4: means to two places, all of them in control.
+#[test]
+fn an_ewma_chart_is_that_of_the_handbook() {
+    let xs = [
+        52.0, 47.0, 53.0, 49.3, 50.1, 47.0, 51.0, 50.1, 51.2, 50.5, 49.6, 47.6, 49.9, 51.3, 47.8, 51.2, 52.6,
+        52.4, 53.6, 52.1,
+    ];
+    let means = [
+        50.60, 49.52, 50.56, 50.18, 50.16, 49.21, 49.75, 49.85, 50.26, 50.33, 50.11, 49.36, 49.52, 50.05,
+        49.38, 49.92, 50.73, 51.23, 51.94, 51.99,
+    ];
+    let mut chart = Ewma::new(50.0, 2.0539).with_weight(0.3).with_limit(3.0);
+    for (x, mean) in xs.into_iter().zip(means) {
+        assert!(!chart.update(x));
+        assert_eq!(format!("{:.2}", chart.mean()), format!("{mean:.2}"));
+    }
+    // The limits have settled at 52.5884 by now: the mean is to be just within it, then just beyond.
+    let next = |mean: f64| (mean - 0.7 * chart.mean()) / 0.3;
+    assert!(!chart.clone().update(next(52.587)) && chart.clone().update(next(52.590)));
+    assert!(!chart.clone().update(next(47.413)) && chart.clone().update(next(47.410)));
+}
+
+/// NIST/SEMATECH, Engineering Statistics Handbook, 6.3.2.3: the upper sum passes `h` at the 14th value, with 4.94.
+#[test]
+fn cumulative_sums_are_those_of_the_handbook() {
+    let xs = [
+        324.925, 324.675, 324.725, 324.350, 325.350, 325.225, 324.125, 324.525, 325.225, 324.600, 324.625,
+        325.150, 328.325, 327.250, 327.825, 328.500, 326.675, 327.775, 326.875, 328.350,
+    ];
+    let first = |threshold| {
+        let mut sums = Cusum::new(325.0, 1.0).with_limits(0.3175, threshold);
+        xs.iter().position(|x| sums.update(*x))
+    };
+    assert_eq!(
+        (first(4.1959), first(4.93), first(4.95)),
+        (Some(13), Some(13), Some(14))
+    );
 }
 
 #[test]
@@ -328,6 +370,29 @@ fn ks_by_definition(a: &[f64], b: &[f64]) -> f64 {
         .chain(b)
         .map(|x| (share(a, *x) - share(b, *x)).abs())
         .fold(0.0, f64::max)
+}
+
+proptest! {
+    /// A unit and a zero are a choice of who measures.
+    #[test]
+    fn contextual_scores_know_no_scale_and_no_offset(
+        steps in vec((0.0..1.0f64, 0.0..1.0f64), 1..600),
+        scale in prop_oneof![0.001..1.0f64, 1.0..1000.0f64],
+        offset in -1000.0..1000.0f64,
+    ) {
+        // Mostly around a slow wave, at times far from it.
+        let wave = |(i, (near, far)): (usize, &(f64, f64))| {
+            let jump = if *far > 0.97 { 5.0 * far } else { 0.0 };
+            (i as f64 / 9.0).sin() + near / 4.0 + jump
+        };
+        let xs: Vec<f64> = steps.iter().enumerate().map(wave).collect();
+        let scores = |xs: &[f64]| {
+            let mut detector = ContextualAnomaly::new(ContextualAnomalyOptions::default().with_refractory(0.0));
+            xs.iter().map(|x| detector.update(*x)).collect::<Vec<_>>()
+        };
+        let told_otherwise: Vec<f64> = xs.iter().map(|x| x * scale + offset).collect();
+        prop_assert_eq!(scores(&told_otherwise), scores(&xs));
+    }
 }
 
 proptest! {
