@@ -1,4 +1,4 @@
-"""`matrix.py KnnImputer|SMOTE FILE COLUMNS`: reads doubles row by row; the last column of SMOTE's is the label."""
+"""`matrix.py CLASS FILE COLUMNS`: reads doubles row by row; for a class that over-samples the last column is the label."""
 
 import sys
 
@@ -8,16 +8,21 @@ from harness import serve
 what, path, columns = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data = numpy.fromfile(path).reshape(-1, columns)
 
-if what == "KnnImputer":
-    from sklearn.impute import KNNImputer
+if what.endswith("Imputer"):
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer, KNNImputer
 
     missing = numpy.isnan(data)
-    serve(lambda: KNNImputer(n_neighbors=5).fit_transform(data), lambda filled: filled[missing].tolist())
+    imputer = {
+        "KnnImputer": lambda: KNNImputer(n_neighbors=5),
+        "IterativeImputer": lambda: IterativeImputer(max_iter=10, random_state=0),
+    }[what]
+    serve(lambda: imputer().fit_transform(data), lambda filled: filled[missing].tolist())
 else:
-    from imblearn.over_sampling import SMOTE
+    from imblearn import over_sampling
 
     x, y = numpy.ascontiguousarray(data[:, :-1]), data[:, -1].astype(int)
     serve(
-        lambda: SMOTE(random_state=0).fit_resample(x, y),
+        lambda: getattr(over_sampling, what)(random_state=0).fit_resample(x, y),
         lambda result: [float((result[1] == label).sum()) for label in (0, 1)],
     )

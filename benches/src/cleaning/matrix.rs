@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use modelops_benches::{Comparison, workspace_root};
-use modelops_cleaning::{Dataset, KnnImputer, Smote, Split, Train};
+use modelops_benches::{Better, Comparison, workspace_root};
+use modelops_cleaning::{
+    Adasyn, BorderlineSmote, Dataset, IterativeImputer, KnnImputer, ResampleError, Resampled, Smote, Split,
+    Train,
+};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -12,7 +15,50 @@ pub(crate) fn run(comparison: &mut Comparison) {
     let folder = workspace_root().join("target").join("compare").join("cleaning");
     std::fs::create_dir_all(&folder).expect("a writable target folder");
     knn(comparison, &folder.join("knn.f64"));
-    smote(comparison, &folder.join("smote.f64"));
+    iterative(comparison, &folder.join("iterative.f64"));
+    over_sampling(comparison, &folder.join("smote.f64"));
+}
+
+fn iterative(comparison: &mut Comparison, path: &Path) {
+    let truth = correlated(100_000, 0.0);
+    let x = correlated(100_000, 0.05);
+    save(path, x.iter().copied());
+    let holes: Vec<(usize, f64)> = x
+        .iter()
+        .zip(&truth)
+        .enumerate()
+        .filter_map(|(at, (v, truth))| v.is_nan().then_some((at, *truth)))
+        .collect();
+    let error = |filled: &Vec<f64>| {
+        let squares: f64 = filled
+            .iter()
+            .zip(&holes)
+            .map(|(v, (_, truth))| (v - truth).powi(2))
+            .sum();
+        (squares / holes.len() as f64).sqrt()
+    };
+    let labels = vec![0; x.nrows()];
+    let train: Split<Train> =
+        Split::declare(Dataset::try_new(x, labels, vec!["only".to_owned()]).expect("labels and rows agree"));
+    comparison
+        .case::<Vec<f64>>("iterative imputer, ten rounds at most, 100,000 × 10, 5 % missing")
+        .ours(|| {
+            let fitted = IterativeImputer::default()
+                .fit(&train)
+                .expect("every feature has values");
+            let filled = fitted.transform(&train).expect("the same width");
+            let filled = filled.x();
+            holes.iter().map(|&(at, _)| filled[[at / 10, at % 10]]).collect()
+        })
+        .python(
+            "scikit-learn 1.9.1",
+            "matrix.py",
+            &["IterativeImputer", path.to_str().expect("a plain path"), "10"],
+        )
+        .value("root mean square error", "", Better::Lower, error)
+        .agree(|ours, theirs| error(ours) <= error(theirs) * 1.001)
+        .rounds(2)
+        .run();
 }
 
 fn knn(comparison: &mut Comparison, path: &Path) {
@@ -48,7 +94,7 @@ fn knn(comparison: &mut Comparison, path: &Path) {
         .run();
 }
 
-fn smote(comparison: &mut Comparison, path: &Path) {
+fn over_sampling(comparison: &mut Comparison, path: &Path) {
     let x = correlated(100_000, 0.0);
     let labels: Vec<usize> = (0..x.nrows()).map(|i| usize::from(i % 10 == 3)).collect();
     let rows = x.rows().into_iter().zip(&labels);
@@ -59,21 +105,35 @@ fn smote(comparison: &mut Comparison, path: &Path) {
     let classes = vec!["many".to_owned(), "few".to_owned()];
     let train: Split<Train> =
         Split::declare(Dataset::try_new(x, labels, classes).expect("labels and rows agree"));
-    comparison
-        .case::<Vec<f64>>("SMOTE, k = 5, 100,000 × 10, one row in ten")
-        .ours(|| {
-            let balanced = Smote::default().fit_resample(&train, 7).expect("enough rows");
-            [0, 1]
-                .map(|class| balanced.y().iter().filter(|&&y| y == class).count() as f64)
-                .to_vec()
-        })
-        .python(
-            "imbalanced-learn 0.14.2",
-            "matrix.py",
-            &["SMOTE", path.to_str().expect("a plain path"), "11"],
-        )
-        .agree(|ours, theirs| ours == theirs)
-        .run();
+    type Sampler = fn(&Split<Train>) -> Result<Resampled, ResampleError>;
+    let samplers: [(&str, &str, Sampler); 3] = [
+        ("SMOTE, k = 5", "SMOTE", |train| {
+            Smote::default().fit_resample(train, 7)
+        }),
+        ("Borderline-SMOTE, k = 5, m = 10", "BorderlineSMOTE", |train| {
+            BorderlineSmote::default().fit_resample(train, 7)
+        }),
+        ("ADASYN, k = 5", "ADASYN", |train| {
+            Adasyn::default().fit_resample(train, 7)
+        }),
+    ];
+    for (name, theirs, ours) in samplers {
+        comparison
+            .case::<Vec<f64>>(&format!("{name}, 100,000 × 10, one row in ten"))
+            .ours(|| {
+                let balanced = ours(&train).expect("enough rows");
+                [0, 1]
+                    .map(|class| balanced.y().iter().filter(|&&y| y == class).count() as f64)
+                    .to_vec()
+            })
+            .python(
+                "imbalanced-learn 0.14.2",
+                "matrix.py",
+                &[theirs, path.to_str().expect("a plain path"), "11"],
+            )
+            .agree(|ours, theirs| ours == theirs)
+            .run();
+    }
 }
 
 /// Rows around one hidden factor, as features of one thing are; some values missing.

@@ -454,6 +454,15 @@ pub enum ResampleError {
         /// The neighbours asked for.
         neighbours: usize,
     },
+    /// No row of a class that needs rows has a neighbour that puts it on a border.
+    #[error("class {class} has no row at a border; use Smote")]
+    NoBorder {
+        /// The class, as a label.
+        class: usize,
+    },
+    /// Categories without a feature, with one that is not there or in two, or with no number beside them.
+    #[error("a category needs features of its own, and a number beside it")]
+    Categories,
     /// A parameter is out of its range.
     #[error("{value} is out of range; expected a finite number above zero")]
     Parameter {

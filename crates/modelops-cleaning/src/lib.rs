@@ -48,7 +48,10 @@ pub use outlier::{FittedIsolationForest, FittedOutlierFences, IsolationForest, O
 pub use pipeline::{Pipeline, Progress, RunOptions, RunReport, Work};
 pub use prepare::{FittedPreparation, Preparation, Transformer};
 pub use profile::{ColumnProfile, Histogram, Numbers, Profile};
-pub use resample::{Jitter, Mixed, Mixup, Origin, RandomOverSampler, RandomUnderSampler, Resampled, Smote};
+pub use resample::{
+    Adasyn, Agreement, BorderlineSmote, EditedNearestNeighbours, Jitter, Mixed, Mixup, Origin,
+    RandomOverSampler, RandomUnderSampler, Resampled, Smote, SmoteNc, TomekLinks,
+};
 pub use scale::{FittedScaler, Scaler, Scaling};
 pub use spec::{
     Action, Check, ColumnType, DropDuplicates, DropMissing, Equality, Fill, Format, How, Keep, Mode,

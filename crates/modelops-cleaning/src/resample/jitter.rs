@@ -3,7 +3,7 @@
 use crate::dataset::{Split, Train};
 use crate::error::ResampleError;
 use crate::kernel::random::{derive, generator, normal};
-use crate::resample::{Origin, Resampled, as_they_are, finite};
+use crate::resample::{Origin, Resampled, Rows, finite};
 
 /// Appends noisy copies of every row: each feature moves by a normal number times `scale` times the feature's standard
 /// deviation in the training part.
@@ -42,20 +42,19 @@ impl Jitter {
                 (squares / n.max(1) as f64).sqrt()
             })
             .collect();
-        let mut rows = as_they_are(train);
+        let mut rows = Rows::all(train, n * self.copies);
         for copy in 0..self.copies {
             for parent in 0..n {
                 let seed = derive(seed, (copy * n + parent) as u64);
                 let mut generator = generator(seed);
-                let values = x
-                    .row(parent)
+                let row = x.row(parent);
+                let values = row
                     .iter()
                     .zip(&spreads)
-                    .map(|(v, spread)| v + self.scale * spread * normal(&mut generator))
-                    .collect();
-                rows.push((train.y()[parent], Origin::Noisy { parent, seed }, values));
+                    .map(|(v, spread)| v + self.scale * spread * normal(&mut generator));
+                rows.push(train.y()[parent], Origin::Noisy { parent, seed }, values);
             }
         }
-        Ok(Resampled::gather(train, rows, seed))
+        Ok(rows.finish(seed))
     }
 }

@@ -1,16 +1,26 @@
 //! Balancing and enlarging a training part. Every row that comes out says where it came from.
 
+mod adasyn;
+mod borderline;
+mod edited;
 mod jitter;
 mod mixup;
+mod nominal;
 mod random;
 mod smote;
+mod tomek;
 
 use ndarray::{Array2, ArrayView2};
 
+pub use adasyn::Adasyn;
+pub use borderline::BorderlineSmote;
+pub use edited::{Agreement, EditedNearestNeighbours};
 pub use jitter::Jitter;
 pub use mixup::{Mixed, Mixup};
+pub use nominal::SmoteNc;
 pub use random::{RandomOverSampler, RandomUnderSampler};
 pub use smote::Smote;
+pub use tomek::TomekLinks;
 
 use crate::dataset::{Split, Train};
 use crate::error::ResampleError;
@@ -65,25 +75,74 @@ impl Resampled {
         &self.origins
     }
 
-    /// The seed that makes the same rows again.
+    /// The seed that makes the same rows again; zero where nothing was drawn.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
+}
 
-    fn gather(train: &Split<Train>, made: Vec<(usize, Origin, Vec<f64>)>, seed: u64) -> Self {
-        let d = train.x().ncols();
-        let mut values = Vec::with_capacity(made.len() * d);
-        let (mut y, mut origins) = (Vec::new(), Vec::new());
-        for (label, origin, mut row) in made {
-            y.push(label);
-            origins.push(origin);
-            values.append(&mut row);
-        }
+/// The rows of a resampled part while it grows.
+struct Rows<'a> {
+    train: &'a Split<Train>,
+    values: Vec<f64>,
+    y: Vec<usize>,
+    origins: Vec<Origin>,
+}
+
+impl<'a> Rows<'a> {
+    fn none(train: &'a Split<Train>) -> Self {
         Self {
-            x: Array2::from_shape_vec((y.len(), d), values).expect("every row has d features"),
-            y,
-            origins,
+            train,
+            values: Vec::new(),
+            y: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// Every row as it is, with room for `more`.
+    fn all(train: &'a Split<Train>, more: usize) -> Self {
+        let n = train.y().len();
+        let mut rows = Self {
+            train,
+            values: Vec::with_capacity((n + more) * train.x().ncols()),
+            y: Vec::with_capacity(n + more),
+            origins: Vec::with_capacity(n + more),
+        };
+        rows.values.extend(train.x());
+        rows.y.extend(train.y());
+        rows.origins.extend((0..n).map(Origin::Row));
+        rows
+    }
+
+    fn push(&mut self, label: usize, origin: Origin, values: impl IntoIterator<Item = f64>) {
+        self.values.extend(values);
+        self.y.push(label);
+        self.origins.push(origin);
+    }
+
+    /// A row as it is.
+    fn repeat(&mut self, row: usize) {
+        let train = self.train;
+        let values = train.x();
+        self.push(train.y()[row], Origin::Row(row), values.row(row).iter().copied());
+    }
+
+    /// A row of the first parent's class on the segment between two rows.
+    fn between(&mut self, parents: [usize; 2], weight: f64) {
+        let train = self.train;
+        let values = train.x();
+        let ends = parents.map(|row| values.row(row));
+        let made = ends[0].iter().zip(ends[1]).map(|(a, b)| a + weight * (b - a));
+        self.push(train.y()[parents[0]], Origin::Between { parents, weight }, made);
+    }
+
+    fn finish(self, seed: u64) -> Resampled {
+        let shape = (self.y.len(), self.train.x().ncols());
+        Resampled {
+            x: Array2::from_shape_vec(shape, self.values).expect("every row has all features"),
+            y: self.y,
+            origins: self.origins,
             seed,
         }
     }
@@ -101,19 +160,42 @@ fn members(train: &Split<Train>) -> Result<Vec<Vec<usize>>, ResampleError> {
     Ok(members)
 }
 
+/// The classes that need rows to be as large as the largest, with their rows and how many they need.
+fn smaller(members: &[Vec<usize>]) -> impl Iterator<Item = (usize, &[usize], usize)> {
+    let largest = members.iter().map(Vec::len).max().unwrap_or(0);
+    let classes = members.iter().map(Vec::as_slice).enumerate();
+    classes
+        .map(move |(label, rows)| (label, rows, largest - rows.len()))
+        .filter(|(_, rows, wanted)| !rows.is_empty() && *wanted > 0)
+}
+
+/// The class with the fewest rows, the first of equals.
+fn smallest(members: &[Vec<usize>]) -> usize {
+    let present = (0..members.len()).filter(|&label| !members[label].is_empty());
+    present.min_by_key(|&label| members[label].len()).unwrap_or(0)
+}
+
+fn enough(class: usize, rows: usize, neighbours: usize) -> Result<(), ResampleError> {
+    if rows > neighbours {
+        return Ok(());
+    }
+    Err(ResampleError::TooFewRows {
+        class,
+        rows,
+        neighbours,
+    })
+}
+
+fn at_least_one(neighbours: usize) -> Result<usize, ResampleError> {
+    if neighbours == 0 {
+        return Err(ResampleError::Parameter { value: 0.0 });
+    }
+    Ok(neighbours)
+}
+
 fn finite(train: &Split<Train>) -> Result<(), ResampleError> {
     match train.x().indexed_iter().find(|(_, v)| !v.is_finite()) {
         None => Ok(()),
         Some(((row, feature), _)) => Err(ResampleError::NotFinite { row, feature }),
     }
-}
-
-fn as_they_are(train: &Split<Train>) -> Vec<(usize, Origin, Vec<f64>)> {
-    train
-        .x()
-        .rows()
-        .into_iter()
-        .enumerate()
-        .map(|(row, values)| (train.y()[row], Origin::Row(row), values.to_vec()))
-        .collect()
 }

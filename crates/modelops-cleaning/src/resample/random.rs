@@ -3,7 +3,7 @@
 use crate::dataset::{Split, Train};
 use crate::error::ResampleError;
 use crate::kernel::random::{below, generator};
-use crate::resample::{Origin, Resampled, as_they_are, members};
+use crate::resample::{Resampled, Rows, members, smaller};
 
 /// Repeats rows of every smaller class until all classes are as large as the largest.
 ///
@@ -18,16 +18,14 @@ impl RandomOverSampler {
     /// [`ResampleError::OneClass`].
     pub fn fit_resample(&self, train: &Split<Train>, seed: u64) -> Result<Resampled, ResampleError> {
         let members = members(train)?;
-        let largest = members.iter().map(Vec::len).max().unwrap_or(0);
         let mut generator = generator(seed);
-        let mut rows = as_they_are(train);
-        for (label, members) in members.iter().enumerate().filter(|(_, m)| !m.is_empty()) {
-            for _ in members.len()..largest {
-                let row = members[below(&mut generator, members.len())];
-                rows.push((label, Origin::Row(row), train.x().row(row).to_vec()));
+        let mut rows = Rows::all(train, smaller(&members).map(|(.., wanted)| wanted).sum());
+        for (_, members, wanted) in smaller(&members) {
+            for _ in 0..wanted {
+                rows.repeat(members[below(&mut generator, members.len())]);
             }
         }
-        Ok(Resampled::gather(train, rows, seed))
+        Ok(rows.finish(seed))
     }
 }
 
@@ -52,11 +50,10 @@ impl RandomUnderSampler {
                 kept[members[i]] = true;
             }
         }
-        let rows = as_they_are(train)
-            .into_iter()
-            .zip(kept)
-            .filter_map(|(row, kept)| kept.then_some(row))
-            .collect();
-        Ok(Resampled::gather(train, rows, seed))
+        let mut rows = Rows::none(train);
+        (0..kept.len())
+            .filter(|&row| kept[row])
+            .for_each(|row| rows.repeat(row));
+        Ok(rows.finish(seed))
     }
 }

@@ -1,10 +1,12 @@
 //! Synthetic minority over-sampling.
 
+use ndarray::Axis;
+
 use crate::dataset::{Split, Train};
 use crate::error::ResampleError;
 use crate::kernel::neighbours::nearest;
 use crate::kernel::random::{below, generator, uniform};
-use crate::resample::{Origin, Resampled, as_they_are, finite, members};
+use crate::resample::{Resampled, Rows, at_least_one, enough, finite, members, smaller};
 
 /// Makes rows of every smaller class until all classes are as large as the largest: each lies on the segment between
 /// a row of the class and one of its `k` nearest neighbours in the class.
@@ -49,9 +51,7 @@ impl Smote {
     /// # Errors
     /// [`ResampleError::Parameter`] for zero.
     pub fn new(neighbours: usize) -> Result<Self, ResampleError> {
-        if neighbours == 0 {
-            return Err(ResampleError::Parameter { value: 0.0 });
-        }
+        let neighbours = at_least_one(neighbours)?;
         Ok(Self { neighbours })
     }
 
@@ -63,40 +63,18 @@ impl Smote {
     pub fn fit_resample(&self, train: &Split<Train>, seed: u64) -> Result<Resampled, ResampleError> {
         finite(train)?;
         let members = members(train)?;
-        let largest = members.iter().map(Vec::len).max().unwrap_or(0);
         let mut generator = generator(seed);
-        let mut rows = as_they_are(train);
-        for (label, members) in members.iter().enumerate() {
-            if members.is_empty() || members.len() == largest {
-                continue;
-            }
-            let k = self.neighbours;
-            if members.len() <= k {
-                return Err(ResampleError::TooFewRows {
-                    class: label,
-                    rows: members.len(),
-                    neighbours: k,
-                });
-            }
-            let x = train.x().select(ndarray::Axis(0), members);
-            let near = nearest(x.view(), k);
-            for _ in members.len()..largest {
+        let mut rows = Rows::all(train, smaller(&members).map(|(.., wanted)| wanted).sum());
+        let k = self.neighbours;
+        for (label, members, wanted) in smaller(&members) {
+            enough(label, members.len(), k)?;
+            let near = nearest(train.x().select(Axis(0), members).view(), k);
+            for _ in 0..wanted {
                 let a = below(&mut generator, members.len());
                 let b = near[a * k + below(&mut generator, k)] as usize;
-                let weight = uniform(&mut generator);
-                let row = x
-                    .row(a)
-                    .iter()
-                    .zip(x.row(b))
-                    .map(|(a, b)| a + weight * (b - a))
-                    .collect();
-                let origin = Origin::Between {
-                    parents: [members[a], members[b]],
-                    weight,
-                };
-                rows.push((label, origin, row));
+                rows.between([members[a], members[b]], uniform(&mut generator));
             }
         }
-        Ok(Resampled::gather(train, rows, seed))
+        Ok(rows.finish(seed))
     }
 }

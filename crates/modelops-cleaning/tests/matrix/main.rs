@@ -3,3 +3,4 @@
 
 mod impute;
 mod prepare;
+mod resample;
