@@ -78,6 +78,32 @@ pub enum SpecError {
         /// The step, from 0.
         step: usize,
     },
+    /// Only a check of one column or an outlier step can flag.
+    #[error(
+        "step {step} cannot flag: only a check or an outlier step marks records in a column of their own"
+    )]
+    CannotFlag {
+        /// The step, from 0.
+        step: usize,
+    },
+    /// A reference has not as many columns here as there.
+    #[error("step {step} names not as many columns here as in the other file")]
+    Keys {
+        /// The step, from 0.
+        step: usize,
+    },
+    /// A constraint that does not parse.
+    #[error("step {step} has no denial constraint; write t1&t2&EQ(t1.a,t2.a)&IQ(t1.b,t2.b)")]
+    Constraint {
+        /// The step, from 0.
+        step: usize,
+    },
+    /// A constraint over two records that equates none of their columns, so that all pairs would be compared.
+    #[error("step {step} compares all pairs of records; equate a column of both")]
+    Unjoined {
+        /// The step, from 0.
+        step: usize,
+    },
     /// A bound is NaN, an interval is empty, or a factor is not a positive number.
     #[error("step {step} has bounds that no value can meet")]
     Bounds {
@@ -205,9 +231,17 @@ pub enum RunError {
         /// The limit.
         limit: usize,
     },
+    /// A record of a file that is referred to is not sound.
+    #[error("record {record} of {} is not sound CSV; run a pipeline over that file first", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// The record, from 0, the header not counted.
+        record: u64,
+    },
     /// The run was asked for bounded memory and has a part that needs more: typed mode, or a step that learns from
     /// every value.
-    #[error("only textual pipelines without outlier steps run in bounded memory{}", match step {
+    #[error("only textual pipelines without outlier, constraint and reference steps run in bounded memory{}", match step {
         Some(step) => format!("; step {step} needs every value"),
         None => String::new(),
     })]

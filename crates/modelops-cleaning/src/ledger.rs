@@ -70,6 +70,14 @@ pub enum Cause {
     Length,
     /// The value is far from the others of its column.
     Outlier,
+    /// Another record has the same key.
+    NotUnique,
+    /// Two columns do not stand in their relation.
+    Comparison,
+    /// The key is not in the file referred to.
+    NoReference,
+    /// A constraint is broken.
+    Denied,
 }
 
 impl fmt::Display for Cause {
@@ -89,6 +97,10 @@ impl fmt::Display for Cause {
             Self::NoMatch => "no match",
             Self::Length => "wrong length",
             Self::Outlier => "outlier",
+            Self::NotUnique => "not unique",
+            Self::Comparison => "columns disagree",
+            Self::NoReference => "no such key",
+            Self::Denied => "constraint broken",
         })
     }
 }

@@ -4,8 +4,10 @@ pub mod constraint;
 mod dataset;
 #[cfg(feature = "distributed")]
 pub mod distributed;
+mod drift;
 mod engine;
 mod error;
+pub mod fuzzy;
 mod impute;
 #[cfg_attr(
     not(feature = "frame"),
@@ -35,6 +37,7 @@ mod table;
 pub mod text;
 
 pub use dataset::{Dataset, Role, Split, Test, Train};
+pub use drift::{DriftProfile, FeatureDrift};
 pub use error::{
     DataError, EngineError, FitError, LedgerError, ResampleError, RunError, SpecError, StateError,
     SyntaxError,
@@ -54,8 +57,9 @@ pub use resample::{
 };
 pub use scale::{FittedScaler, Scaler, Scaling};
 pub use spec::{
-    Action, Check, ColumnType, DropDuplicates, DropMissing, Equality, Fill, Format, How, Keep, Mode,
-    OutlierMethod, Outliers, PipelineSpec, Read, Rule, SPEC_VERSION, Sentinels, Step, Write,
+    Action, Blame, Check, ColumnType, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, Format,
+    How, Keep, Mode, OutlierMethod, Outliers, PipelineSpec, Read, References, Rule, SPEC_VERSION, Sentinels,
+    Step, Unique, Write,
 };
 pub use table::{EncodeOptions, Skipped, Table, Values};
 pub use text::augment::{Augmented, SynonymTable, TextAugmenter, TextOp};

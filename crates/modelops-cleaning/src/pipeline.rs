@@ -140,7 +140,7 @@ impl Pipeline {
     /// (length or time of change) starts over; bytes that change during a run are found out.
     ///
     /// # Errors
-    /// [`RunError`]; [`RunError::NotBounded`] for typed pipelines and outlier steps, [`RunError::Stopped`] where the observer
+    /// [`RunError`]; [`RunError::NotBounded`] for typed pipelines and for outlier, constraint and reference steps, [`RunError::Stopped`] where the observer
     /// breaks, [`RunError::Busy`] while another run has the folder.
     ///
     /// # Complexity

@@ -28,10 +28,15 @@ mod parse;
 mod suspects;
 mod violations;
 
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
 pub use suspects::Suspect;
 
 /// How two cells are compared: as numbers where both are numbers, as text otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Comparison {
     /// Equal (`EQ`).
@@ -46,6 +51,40 @@ pub enum Comparison {
     LessOrEqual,
     /// The first is greater or equal (`GTE`).
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether `left` stands in this relation to `right`; two NaN are different.
+    pub(crate) fn holds(self, left: &str, right: &str) -> bool {
+        let order = match (left.parse::<f64>(), right.parse::<f64>()) {
+            (Ok(left), Ok(right)) => left.partial_cmp(&right),
+            _ => Some(left.cmp(right)),
+        };
+        self.allows(order)
+    }
+
+    /// Whether two things in this order, or in none, stand in the relation.
+    pub(crate) fn allows(self, order: Option<Ordering>) -> bool {
+        match self {
+            Self::Equal => order == Some(Ordering::Equal),
+            Self::Different => order != Some(Ordering::Equal),
+            Self::Less => order == Some(Ordering::Less),
+            Self::Greater => order == Some(Ordering::Greater),
+            Self::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+            Self::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "equal to",
+            Self::Different => "different from",
+            Self::Less => "less than",
+            Self::Greater => "greater than",
+            Self::LessOrEqual => "at most",
+            Self::GreaterOrEqual => "at least",
+        }
+    }
 }
 
 /// One side of a comparison.
@@ -79,6 +118,38 @@ pub struct Condition {
 pub struct DenialConstraint {
     /// The conditions, at least one.
     pub conditions: Vec<Condition>,
+}
+
+impl DenialConstraint {
+    fn operands(&self) -> impl Iterator<Item = &Operand> {
+        self.conditions.iter().flat_map(|c| [&c.left, &c.right])
+    }
+
+    /// The columns named, as often as they are.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.operands().filter_map(|operand| match operand {
+            Operand::First(column) | Operand::Second(column) => Some(column.as_str()),
+            Operand::Constant(_) => None,
+        })
+    }
+
+    /// Whether it is about two rows rather than one.
+    pub(crate) fn is_over_pairs(&self) -> bool {
+        self.operands()
+            .any(|operand| matches!(operand, Operand::Second(_)))
+    }
+
+    /// Whether some column of the first row must equal one of the second.
+    pub(crate) fn equates(&self) -> bool {
+        self.conditions.iter().any(|c| {
+            let sides = (&c.left, &c.right);
+            let both = matches!(
+                sides,
+                (Operand::First(_), Operand::Second(_)) | (Operand::Second(_), Operand::First(_))
+            );
+            c.comparison == Comparison::Equal && both
+        })
+    }
 }
 
 /// Why a constraint is refused.

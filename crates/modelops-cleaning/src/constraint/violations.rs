@@ -1,6 +1,5 @@
 //! Pairs of rows that break a constraint.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::{Bound, Comparison, Constraints, Side};
@@ -30,6 +29,41 @@ impl Constraints {
     }
 }
 
+impl Constraints {
+    /// Whether each row breaks some constraint, alone or with another row.
+    ///
+    /// Rows with the same cells are judged once, so a group that agrees costs nothing, however large it is.
+    pub(crate) fn broken(&self, rows: &[Vec<String>]) -> Vec<bool> {
+        let mut places: HashMap<&[String], usize> = HashMap::new();
+        let mut different: Vec<&[String]> = Vec::new();
+        let kinds: Vec<usize> = rows
+            .iter()
+            .map(|row| {
+                *places.entry(row.as_slice()).or_insert_with(|| {
+                    different.push(row);
+                    different.len() - 1
+                })
+            })
+            .collect();
+        let mut often = vec![0usize; different.len()];
+        kinds.iter().for_each(|&kind| often[kind] += 1);
+        let mut broken = vec![false; different.len()];
+        for conditions in &self.bound {
+            find(conditions, &different, usize::MAX, |first, second| {
+                broken[first] = true;
+                broken[second] = true;
+            });
+            // Two rows with the same cells, and a row of which there is one, can only break it alone.
+            for (kind, cells) in different.iter().enumerate() {
+                let alone = !conditions.iter().any(Bound::is_over_pairs);
+                let holds = || conditions.iter().all(|c| c.holds(cells, cells));
+                broken[kind] |= (alone || often[kind] > 1) && holds();
+            }
+        }
+        kinds.into_iter().map(|kind| broken[kind]).collect()
+    }
+}
+
 fn find<R: AsRef<[String]>>(
     conditions: &[Bound],
     rows: &[R],
@@ -38,11 +72,7 @@ fn find<R: AsRef<[String]>>(
 ) {
     let mut left = limit;
     let cells = |row: usize| rows[row].as_ref();
-    let is_second = |side: &Side| matches!(side, Side::Second(_));
-    if !conditions
-        .iter()
-        .any(|c| is_second(&c.left) || is_second(&c.right))
-    {
+    if !conditions.iter().any(Bound::is_over_pairs) {
         for row in 0..rows.len() {
             if left > 0 && conditions.iter().all(|c| c.holds(cells(row), cells(row))) {
                 each(row, row);
@@ -87,6 +117,12 @@ fn form(text: &str) -> String {
 }
 
 impl Bound {
+    fn is_over_pairs(&self) -> bool {
+        [&self.left, &self.right]
+            .into_iter()
+            .any(|side| matches!(side, Side::Second(_)))
+    }
+
     /// Columns of the first and the second row that this condition equates.
     fn join(&self) -> Option<(usize, usize)> {
         match (self.comparison, &self.left, &self.right) {
@@ -108,17 +144,6 @@ impl Bound {
         if left.is_empty() || right.is_empty() {
             return false;
         }
-        let order = match (left.parse::<f64>(), right.parse::<f64>()) {
-            (Ok(left), Ok(right)) => left.partial_cmp(&right),
-            _ => Some(left.cmp(&right)),
-        };
-        match self.comparison {
-            Comparison::Equal => order == Some(Ordering::Equal),
-            Comparison::Different => order != Some(Ordering::Equal),
-            Comparison::Less => order == Some(Ordering::Less),
-            Comparison::Greater => order == Some(Ordering::Greater),
-            Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-            Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-        }
+        self.comparison.holds(&left, &right)
     }
 }

@@ -15,7 +15,7 @@ use super::work::{Work, create_dir, files, read_json, read_rows, staging, write_
 use crate::engine::outlier;
 use crate::engine::source::CsvSource;
 use crate::kernel::exact::ExactSum;
-use crate::plan::{self, Plan, RelOp};
+use crate::plan::{self, Plan, Predicate, RelOp};
 use crate::spec::{Equality, Mode, OutlierMethod, PipelineSpec};
 use crate::sql::{Prefix, Shuffle};
 
@@ -102,6 +102,17 @@ impl Distributed {
         if plan.nodes.iter().any(|node| by_value(&node.op)) {
             return Err(DistributedError::Typed);
         }
+        let needs_all = |op: &RelOp| {
+            let by_file = |p: &Predicate| matches!(p, Predicate::Referenced { .. });
+            match op {
+                RelOp::Deny { .. } => true,
+                RelOp::Select { predicate, .. } => by_file(predicate),
+                RelOp::Distinct { .. } | RelOp::Project { .. } | RelOp::Aggregate { .. } => false,
+            }
+        };
+        if let Some(node) = plan.nodes.iter().find(|node| needs_all(&node.op)) {
+            return Err(DistributedError::NotSharded { step: node.step });
+        }
         Ok(Self {
             work: Work::new(&folder),
             folder,
@@ -151,7 +162,7 @@ impl Distributed {
                 ],
                 OutlierMethod::Iqr(_) => vec![(Task::Values { node }, histogram(columns.len()))],
             },
-            RelOp::Select { .. } | RelOp::Project { .. } => Vec::new(),
+            RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => Vec::new(),
         }
     }
 
@@ -182,7 +193,7 @@ impl Distributed {
                     self.answer(engine, task, &Shuffle::Survivors(*keep), &task.stage())?;
                 }
                 RelOp::Aggregate { statistic, .. } => self.aggregate(node, *statistic, engine, runner)?,
-                RelOp::Select { .. } | RelOp::Project { .. } => {}
+                RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => {}
             }
         }
         let marks = self.jobs(Task::Write, runner)?;

@@ -60,6 +60,12 @@ pub enum DistributedError {
     /// Only textual pipelines that compare texts are distributed.
     #[error("types are not settled over shards yet; use mode textual, and exact or normalised equality")]
     Typed,
+    /// The step compares records over all shards in a way that is not compiled for engines, or reads a file of its own.
+    #[error("step {step} does not run over shards; look for foreign keys with the references of this module")]
+    NotSharded {
+        /// The step, from 0.
+        step: usize,
+    },
     /// A path that an engine would read as a pattern or as something else.
     #[error("{} may be read as a pattern; use letters, digits and / . _ - only", path.display())]
     Path {

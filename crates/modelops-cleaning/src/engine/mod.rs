@@ -7,6 +7,7 @@ pub(crate) mod bounded;
 pub(crate) mod outlier;
 pub(crate) mod output;
 pub(crate) mod passes;
+pub(crate) mod references;
 pub(crate) mod source;
 pub(crate) mod survey;
 pub(crate) mod textual;

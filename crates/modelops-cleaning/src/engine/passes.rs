@@ -1,10 +1,13 @@
 //! What both engines share while records pass: the state of duplicates, and what a preparatory pass learns.
 
+use std::collections::HashSet;
+
+use crate::constraint::Constraints;
 use crate::engine::outlier;
 use crate::kernel::seen::Seen;
 use crate::ledger::Ledger;
 use crate::plan::{Bounds, Plan, RelOp};
-use crate::spec::Keep;
+use crate::spec::{Blame, Keep};
 
 /// What a preparatory pass learned for one node of the plan.
 #[derive(Debug)]
@@ -13,6 +16,22 @@ pub(crate) enum Learned {
     Intervals(Vec<(f64, f64)>),
     /// The surviving row of every fingerprint; [`REPEATED`] where none survives.
     Survivors(Seen),
+    /// The fingerprints of the keys of a file.
+    Keys(HashSet<u128>),
+    /// The rows to refuse, in order.
+    Rows(Vec<u32>),
+}
+
+impl Learned {
+    /// Whether a file has this key.
+    pub(crate) fn has_key(&self, fingerprint: u128) -> bool {
+        matches!(self, Self::Keys(keys) if keys.contains(&fingerprint))
+    }
+
+    /// Whether the row is to be refused.
+    pub(crate) fn has_row(&self, row: u32) -> bool {
+        matches!(self, Self::Rows(rows) if rows.binary_search(&row).is_ok())
+    }
 }
 
 /// The interval that `bounds` stands for.
@@ -159,6 +178,8 @@ pub(crate) enum Learner {
     Intervals(Vec<Vec<f64>>),
     Last(Seen),
     Only(Seen),
+    /// The cells that a constraint is about, and their rows.
+    Cells(Vec<Vec<String>>, Vec<u32>),
 }
 
 impl Learner {
@@ -166,6 +187,7 @@ impl Learner {
         match op {
             RelOp::Aggregate { columns, .. } => Self::Intervals(vec![Vec::new(); columns.len()]),
             RelOp::Distinct { keep: Keep::Last, .. } => Self::Last(Seen::default()),
+            RelOp::Deny { .. } => Self::Cells(Vec::new(), Vec::new()),
             _ => Self::Only(Seen::default()),
         }
     }
@@ -180,7 +202,15 @@ impl Learner {
                     seen.replace(fingerprint, REPEATED);
                 }
             }
-            Self::Intervals(_) => {}
+            Self::Intervals(_) | Self::Cells(..) => {}
+        }
+    }
+
+    /// The cells of a row; rows come in order.
+    pub(crate) fn cells(&mut self, cells: Vec<String>, row: u32) {
+        if let Self::Cells(all, rows) = self {
+            all.push(cells);
+            rows.push(row);
         }
     }
 
@@ -199,7 +229,28 @@ impl Learner {
                     .collect(),
             ),
             (Self::Last(seen) | Self::Only(seen), _) => Learned::Survivors(seen),
-            (Self::Intervals(_), _) => unreachable!("only aggregates learn intervals"),
+            (
+                Self::Cells(cells, rows),
+                RelOp::Deny {
+                    constraint, blame, ..
+                },
+            ) => Learned::Rows(refused(constraint, *blame, &cells, &rows)),
+            (Self::Intervals(_) | Self::Cells(..), _) => unreachable!("a node learns what it asks for"),
+        }
+    }
+}
+
+fn refused(constraint: &Constraints, blame: Blame, cells: &[Vec<String>], rows: &[u32]) -> Vec<u32> {
+    match blame {
+        Blame::Every => {
+            let broken = constraint.broken(cells);
+            let rows = rows.iter().zip(broken);
+            rows.filter_map(|(&row, broken)| broken.then_some(row)).collect()
+        }
+        Blame::Suspects => {
+            let mut refused: Vec<u32> = constraint.suspects(cells).iter().map(|s| rows[s.row]).collect();
+            refused.dedup();
+            refused
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::engine::output::{Outputs, quarantine_line};
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict, resolve};
+use crate::engine::references;
 use crate::engine::source::{Block, CsvSource, Record};
 use crate::engine::survey;
 use crate::error::RunError;
@@ -109,6 +110,7 @@ pub(crate) struct Judge<'p> {
     kinds: Vec<ColumnType>,
     cells: Cells,
     scratch: Vec<u8>,
+    other: Vec<u8>,
 }
 
 impl<'p> Judge<'p> {
@@ -124,11 +126,12 @@ impl<'p> Judge<'p> {
         };
         Ok(Self {
             plan,
-            learned: plan.nodes.iter().map(|_| None).collect(),
+            learned: references::read(plan, None)?,
             duplicates: Duplicates::new(plan),
             kinds,
             cells: Cells::default(),
             scratch: Vec::new(),
+            other: Vec::new(),
         })
     }
 
@@ -215,7 +218,7 @@ impl<'p> Judge<'p> {
         for index in nodes {
             match &plan.nodes[index].op {
                 RelOp::Select { predicate, reason } => {
-                    if !self.holds(record, predicate)? {
+                    if !self.holds(record, index, predicate)? {
                         return Ok(Verdict::Refuse(*reason));
                     }
                 }
@@ -223,6 +226,14 @@ impl<'p> Judge<'p> {
                     let verdict = self.distinct(record, index, None);
                     if verdict != Verdict::Keep {
                         return Ok(verdict);
+                    }
+                }
+                RelOp::Deny { reason, .. } => {
+                    if self.learned[index]
+                        .as_ref()
+                        .is_some_and(|rows| rows.has_row(record.row))
+                    {
+                        return Ok(Verdict::Refuse(*reason));
                     }
                 }
                 RelOp::Aggregate { .. } => {}
@@ -248,7 +259,7 @@ impl<'p> Judge<'p> {
     }
 
     #[inline]
-    fn holds(&mut self, record: &Record<'_>, predicate: &Predicate) -> Result<bool, RunError> {
+    fn holds(&mut self, record: &Record<'_>, node: usize, predicate: &Predicate) -> Result<bool, RunError> {
         let plan = self.plan;
         Ok(match predicate {
             Predicate::Cell {
@@ -269,6 +280,27 @@ impl<'p> Judge<'p> {
             Predicate::AnyPresent { columns } => columns
                 .iter()
                 .any(|&column| !is_missing(plan, record, column, &mut self.scratch)),
+            Predicate::Compare {
+                left,
+                comparison,
+                right,
+            } => {
+                let left = record.cell(plan, *left, &mut self.scratch);
+                let right = record.cell(plan, *right, &mut self.other);
+                left.zip(right)
+                    .is_none_or(|(left, right)| comparison.holds(left, right))
+            }
+            Predicate::Referenced { columns, .. } => {
+                self.cells.clear();
+                for &column in columns {
+                    match record.cell(plan, column, &mut self.scratch) {
+                        Some(text) => references::lay(&mut self.cells, None, text),
+                        None => return Ok(true),
+                    }
+                }
+                let key = self.cells.fingerprint();
+                self.learned[node].as_ref().is_some_and(|keys| keys.has_key(key))
+            }
         })
     }
 
@@ -318,6 +350,14 @@ impl<'p> Judge<'p> {
                 }
             }
             RelOp::Distinct { keys, .. } => learner.fingerprint(self.fingerprint(record, keys), record.row),
+            RelOp::Deny { columns, .. } => {
+                let mut cells = Vec::with_capacity(columns.len());
+                for &column in columns {
+                    let cell = record.cell(self.plan, column, &mut self.scratch);
+                    cells.push(cell.unwrap_or_default().to_owned());
+                }
+                learner.cells(cells, record.row);
+            }
             RelOp::Select { .. } | RelOp::Project { .. } => {}
         }
         Ok(())

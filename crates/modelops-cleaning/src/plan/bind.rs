@@ -1,12 +1,18 @@
 //! Binds a checked specification to the columns of an input.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
 
 use super::check::bounds;
 use super::{Bounds, Keys, Node, Plan, Predicate, Reading, RelOp, Test, Value};
+use crate::constraint::{Constraints, DenialConstraint};
 use crate::error::RunError;
 use crate::ledger::{Cause, Disposition, Reasons};
-use crate::spec::{Action, Check, DropDuplicates, DropMissing, How, Outliers, PipelineSpec, Rule, Step};
+use crate::spec::{
+    Action, Check, Compare, Deny, DropDuplicates, DropMissing, How, Outliers, PipelineSpec, References, Rule,
+    Step, Unique,
+};
 
 impl Plan {
     /// Binds a checked specification to the columns of the input.
@@ -53,6 +59,10 @@ impl Plan {
                     binder.push(RelOp::Project { column, value });
                 }
                 Step::Outliers(step) => binder.outliers(step)?,
+                Step::Unique(step) => binder.unique(step)?,
+                Step::Compare(step) => binder.compare(step)?,
+                Step::References(step) => binder.references(step)?,
+                Step::Deny(step) => binder.deny(step)?,
             }
         }
         let Binder { reasons, nodes, .. } = binder;
@@ -180,6 +190,72 @@ impl Binder<'_> {
             let reason = self.reason(Cause::Outlier, Some(column), step.action);
             self.within(column, bounds, reason, step.action);
         }
+        Ok(())
+    }
+
+    fn unique(&mut self, step: &Unique) -> Result<(), RunError> {
+        let columns = self.find_all(&step.columns)?;
+        let reason = self.reason(Cause::NotUnique, None, step.on_fail);
+        self.push(RelOp::Distinct {
+            keys: Keys {
+                columns: Some(columns),
+                equality: step.equality,
+            },
+            keep: step.keep,
+            reason,
+        });
+        Ok(())
+    }
+
+    fn compare(&mut self, step: &Compare) -> Result<(), RunError> {
+        let (left, right) = (self.find(&step.left)?, self.find(&step.right)?);
+        let reason = self.reason(Cause::Comparison, Some(left), step.on_fail);
+        let predicate = Predicate::Compare {
+            left,
+            comparison: step.is,
+            right,
+        };
+        self.push(RelOp::Select { predicate, reason });
+        Ok(())
+    }
+
+    fn references(&mut self, step: &References) -> Result<(), RunError> {
+        let columns = self.find_all(&step.columns)?;
+        let reason = self.reason(Cause::NoReference, Some(columns[0]), step.on_fail);
+        let keys = if step.keys.is_empty() {
+            &step.columns
+        } else {
+            &step.keys
+        };
+        let predicate = Predicate::Referenced {
+            columns,
+            path: step.path.clone(),
+            keys: keys.clone(),
+        };
+        self.push(RelOp::Select { predicate, reason });
+        Ok(())
+    }
+
+    fn deny(&mut self, step: &Deny) -> Result<(), RunError> {
+        let constraint: DenialConstraint = step
+            .constraint
+            .parse()
+            .expect("checked when the pipeline was made");
+        let names: BTreeSet<&str> = constraint.columns().collect();
+        let columns = names
+            .iter()
+            .map(|name| self.find(name))
+            .collect::<Result<_, _>>()?;
+        let names: Vec<&str> = names.into_iter().collect();
+        let bound = Constraints::try_new(vec![constraint.clone()], &names)
+            .expect("its own columns, each once, and a condition at least");
+        let reason = self.reason(Cause::Denied, None, step.on_fail);
+        self.push(RelOp::Deny {
+            columns,
+            constraint: bound,
+            blame: step.blame,
+            reason,
+        });
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use crate::constraint::DenialConstraint;
 use crate::error::SpecError;
 use crate::spec::{Action, Format, Mode, OutlierMethod, PipelineSpec, Rule, Step};
 
@@ -31,15 +32,17 @@ pub(crate) fn check(spec: &PipelineSpec) -> Result<(), SpecError> {
     } else if !cfg!(feature = "frame") {
         return Err(SpecError::FrameMissing);
     }
-    let paths: Vec<_> = [
-        Some(&spec.read.path),
-        spec.write.as_ref().map(|w| &w.path),
-        spec.quarantine.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    for (i, path) in paths.iter().enumerate() {
+    let referred = spec.steps.iter().filter_map(|step| match step {
+        Step::References(step) if step.path != spec.read.path => Some(&step.path),
+        _ => None,
+    });
+    let written = [spec.write.as_ref().map(|w| &w.path), spec.quarantine.as_ref()];
+    let paths: Vec<_> = std::iter::once(&spec.read.path)
+        .chain(referred)
+        .chain(written.into_iter().flatten())
+        .collect();
+    let read = paths.len() - written.iter().flatten().count();
+    for (i, path) in paths.iter().enumerate().skip(read) {
         if paths[..i].contains(path) {
             return Err(SpecError::SamePath {
                 path: path.to_path_buf(),
@@ -84,6 +87,30 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
                 _ => {}
             }
         }
+        Step::Unique(step) => {
+            refuses(step.on_fail, index)?;
+            if step.columns.is_empty() {
+                return Err(SpecError::Empty { step: index });
+            }
+        }
+        Step::Compare(step) => refuses(step.on_fail, index)?,
+        Step::References(step) => {
+            refuses(step.on_fail, index)?;
+            if step.columns.is_empty() {
+                return Err(SpecError::Empty { step: index });
+            }
+            if !step.keys.is_empty() && step.keys.len() != step.columns.len() {
+                return Err(SpecError::Keys { step: index });
+            }
+        }
+        Step::Deny(step) => {
+            refuses(step.on_fail, index)?;
+            let parsed = step.constraint.parse::<DenialConstraint>();
+            let constraint = parsed.map_err(|_| SpecError::Constraint { step: index })?;
+            if constraint.is_over_pairs() && !constraint.equates() {
+                return Err(SpecError::Unjoined { step: index });
+            }
+        }
         Step::Outliers(outliers) => {
             if outliers.columns.is_empty() {
                 return Err(SpecError::Empty { step: index });
@@ -98,6 +125,15 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
         }
     }
     Ok(())
+}
+
+/// Refuses an action other than quarantine and drop.
+fn refuses(action: Action, step: usize) -> Result<(), SpecError> {
+    match action {
+        Action::Quarantine | Action::Drop => Ok(()),
+        Action::Flag => Err(SpecError::CannotFlag { step }),
+        Action::Clip => Err(SpecError::CannotClip { step }),
+    }
 }
 
 /// Whether the action changes what a clean record says.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Bounds, Node, Plan, Predicate, RelOp, Test, Value};
 use crate::ledger::Disposition;
-use crate::spec::{Equality, Format, Keep, Mode, OutlierMethod, PipelineSpec};
+use crate::spec::{Blame, Equality, Format, Keep, Mode, OutlierMethod, PipelineSpec};
 
 /// The plan as text. Names are quoted as Rust quotes them, so no name can pretend to be an operator.
 pub(crate) fn explain(spec: &PipelineSpec, plan: &Plan) -> String {
@@ -87,6 +87,16 @@ fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
             let what = match predicate {
                 Predicate::Cell { column, test } => format!("{} {}", name(*column), test_name(test)),
                 Predicate::AnyPresent { columns } => format!("any of {} present", names(columns)),
+                Predicate::Compare {
+                    left,
+                    comparison,
+                    right,
+                } => {
+                    format!("{} {} {}", name(*left), comparison.name(), name(*right))
+                }
+                Predicate::Referenced { columns, path, keys } => {
+                    format!("{} among {keys:?} of {path:?}", names(columns))
+                }
             };
             line(text, &step, "select", &what);
             refuse(text, plan, *reason);
@@ -118,6 +128,24 @@ fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
                 Value::Fails { column, test } => format!("not {} {}", name(*column), test_name(test)),
             };
             line(text, &step, "project", &format!("{} := {value}", name(*column)));
+        }
+        RelOp::Deny {
+            columns,
+            blame,
+            reason,
+            ..
+        } => {
+            let blame = match blame {
+                Blame::Every => "every record that breaks",
+                Blame::Suspects => "records to blame for",
+            };
+            line(
+                text,
+                &step,
+                "deny",
+                &format!("{blame} a constraint on {}", names(columns)),
+            );
+            refuse(text, plan, *reason);
         }
         RelOp::Aggregate { columns, statistic } => {
             let statistic = match statistic {

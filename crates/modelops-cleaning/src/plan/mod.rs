@@ -14,9 +14,10 @@
 //! | `Select` | those that fail the predicate get the reason | `CASE WHEN outcome IS NULL AND NOT p THEN reason` |
 //! | `Distinct` | among those with equal keys one survives or none, the others get the reason | `ROW_NUMBER() OVER (PARTITION BY keys ORDER BY row)` |
 //! | `Project` | the column gets a new value; where that differs, the step's repair is noted. A column may be new | `CASE WHEN … THEN … END AS column` |
+//! | `Deny` | those that break the constraint, or are to blame for it, get the reason | a self-join on the columns it equates |
 //! | `Aggregate` | their statistics become [`Bounds::Learned`] of later nodes | a grand aggregate, joined to every row |
 //!
-//! A record with an outcome passes every later node unchanged. At the end a record without one is clean; the others go
+//! A `Select` by a key of another file is a semi-join. A record with an outcome passes every later node unchanged. At the end a record without one is clean; the others go
 //! where the disposition of their reason says. So each predicate is evaluated once, and no record is in two outputs.
 
 mod bind;
@@ -24,11 +25,13 @@ mod check;
 mod explain;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use regex::Regex;
 
+use crate::constraint::{Comparison, Constraints};
 use crate::ledger::Reasons;
-use crate::spec::{ColumnType, Equality, Keep, OutlierMethod};
+use crate::spec::{Blame, ColumnType, Equality, Keep, OutlierMethod};
 
 pub(crate) use check::check;
 #[cfg(feature = "distributed")]
@@ -82,6 +85,13 @@ pub(crate) enum RelOp {
         columns: Vec<usize>,
         statistic: OutlierMethod,
     },
+    /// Refuses the records that break a constraint, as `blame` says. Its columns are those of the list.
+    Deny {
+        columns: Vec<usize>,
+        constraint: Constraints,
+        blame: Blame,
+        reason: u16,
+    },
 }
 
 /// What makes records equal.
@@ -99,6 +109,18 @@ pub(crate) enum Predicate {
     Cell { column: usize, test: Test },
     /// At least one of the cells is present.
     AnyPresent { columns: Vec<usize> },
+    /// The cells stand in the relation, or one of them is missing.
+    Compare {
+        left: usize,
+        comparison: Comparison,
+        right: usize,
+    },
+    /// The cells are a key of the file, or one of them is missing.
+    Referenced {
+        columns: Vec<usize>,
+        path: PathBuf,
+        keys: Vec<String>,
+    },
 }
 
 /// A condition on one cell. A missing cell passes every test but `NotNull`.
@@ -163,7 +185,7 @@ impl RelOp {
     pub(crate) fn needs_pass(&self) -> bool {
         match self {
             Self::Distinct { keep, .. } => *keep != Keep::First,
-            Self::Aggregate { .. } => true,
+            Self::Aggregate { .. } | Self::Deny { .. } => true,
             Self::Select { .. } | Self::Project { .. } => false,
         }
     }

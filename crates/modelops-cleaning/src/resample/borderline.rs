@@ -23,15 +23,15 @@ use crate::resample::{Resampled, Rows, at_least_one, enough, finite, members, sm
 /// use modelops_cleaning::{BorderlineSmote, Dataset, Split, Train};
 /// use ndarray::array;
 ///
-/// // The row at 3.2 is closer to the many than to the few.
-/// let x = array![[1.0], [2.0], [3.0], [3.2], [9.0], [9.5], [0.0], [-1.0]];
+/// // Of the three nearest rows of the one at 3.2, those at 3 and 2 are of the other class.
+/// let x = array![[0.0], [1.0], [2.0], [3.0], [3.2], [4.0], [5.0]];
 /// let classes = vec!["many".to_string(), "few".to_string()];
-/// let y = vec![0, 0, 0, 1, 1, 1, 0, 0];
+/// let y = vec![0, 0, 0, 0, 1, 1, 1];
 /// let train = Split::<Train>::declare(Dataset::try_new(x, y, classes)?);
-/// let smote = BorderlineSmote::new(2, 4)?;
-/// assert_eq!(smote.danger(&train)?, [3]);
+/// let smote = BorderlineSmote::new(2, 3)?;
+/// assert_eq!(smote.danger(&train)?, [4]);
 /// let balanced = smote.fit_resample(&train, 7)?;
-/// assert_eq!(balanced.y()[8..], [1, 1]);
+/// assert_eq!(balanced.y()[7..], [1]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{ColumnType, Format, Read, Sentinels};
 pub use step::{
-    Action, Check, DropDuplicates, DropMissing, Equality, Fill, How, Keep, OutlierMethod, Outliers, Rule,
-    Step,
+    Action, Blame, Check, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, How, Keep,
+    OutlierMethod, Outliers, References, Rule, Step, Unique,
 };
 
 use crate::error::{SpecError, SyntaxError};

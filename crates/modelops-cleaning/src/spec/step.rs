@@ -1,6 +1,10 @@
 //! The steps a record meets.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::constraint::Comparison;
 
 /// One step. A record meets the steps in order; the first that refuses it decides its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,14 @@ pub enum Step {
     Fill(Fill),
     /// Finds values far from the others of their column.
     Outliers(Outliers),
+    /// Refuses records that share a key with another one.
+    Unique(Unique),
+    /// Compares two columns.
+    Compare(Compare),
+    /// Looks a key up in another file.
+    References(References),
+    /// Refuses records that break a constraint together.
+    Deny(Deny),
 }
 
 /// What happens to a record that fails.
@@ -207,6 +219,186 @@ pub struct Outliers {
     /// What happens to a record that has one.
     #[serde(default)]
     pub action: Action,
+}
+
+/// Refuses records whose cells in some columns are those of another record.
+///
+/// The same comparison as [`DropDuplicates`] makes, for keys rather than for whole records: by default every record with such a
+/// key is refused, since none is known to be right. Missing equals missing; check [`Rule::NotNull`] first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    /// The columns of the key.
+    pub columns: Vec<String>,
+    /// Which one passes all the same.
+    #[serde(default = "none")]
+    pub keep: Keep,
+    /// When two cells are equal.
+    #[serde(default)]
+    pub equality: Equality,
+    /// What happens to the others: quarantined or dropped.
+    #[serde(default)]
+    pub on_fail: Action,
+}
+
+fn none() -> Keep {
+    Keep::None
+}
+
+impl Unique {
+    /// Quarantines every record that shares its cells in `columns` with another one.
+    #[must_use]
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            columns: columns.into_iter().map(Into::into).collect(),
+            keep: Keep::None,
+            equality: Equality::Exact,
+            on_fail: Action::Quarantine,
+        }
+    }
+}
+
+/// Compares two cells of a record: `left` must stand in this relation to `right`.
+///
+/// As numbers where both are numbers, as text otherwise, so dates compare where they are written year first. A record with
+/// one of the two missing passes; NaN is only different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compare {
+    /// A column.
+    pub left: String,
+    /// The relation.
+    pub is: Comparison,
+    /// Another column.
+    pub right: String,
+    /// What happens to a record where it does not hold: quarantined or dropped.
+    #[serde(default)]
+    pub on_fail: Action,
+}
+
+impl Compare {
+    /// Quarantines records unless `left` stands in the relation `is` to `right`.
+    #[must_use]
+    pub fn new(left: impl Into<String>, is: Comparison, right: impl Into<String>) -> Self {
+        Self {
+            left: left.into(),
+            is,
+            right: right.into(),
+            on_fail: Action::Quarantine,
+        }
+    }
+}
+
+/// Looks the cells of some columns up among those of another CSV file (a foreign key).
+///
+/// Cells are compared as values of their column's type in a typed pipeline, as text in a textual one. A record with a cell of
+/// the key missing passes. The other file is read once before the first record, 32 bytes of memory a key; it must be sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct References {
+    /// The columns of the key.
+    pub columns: Vec<String>,
+    /// The file that has the keys.
+    pub path: PathBuf,
+    /// Their columns there; those of the same names when empty.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// What happens to a record whose key is not there: quarantined or dropped.
+    #[serde(default)]
+    pub on_fail: Action,
+}
+
+impl References {
+    /// Quarantines records whose `columns` have no equal in the columns of the same names of the file at `path`.
+    #[must_use]
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            columns: columns.into_iter().map(Into::into).collect(),
+            path: path.into(),
+            keys: Vec::new(),
+            on_fail: Action::Quarantine,
+        }
+    }
+
+    /// Looks in the columns `keys` there.
+    #[must_use]
+    pub fn keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// Which records of a broken constraint are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Blame {
+    /// Every record that breaks it, alone or together with another one.
+    #[default]
+    Every,
+    /// Those in the minority: for constraints that say that some columns determine another one, as
+    /// [`Constraints::suspects`](crate::constraint::Constraints::suspects) finds them.
+    Suspects,
+}
+
+/// Refuses records that break a denial constraint.
+///
+/// Judged over all records that reach the step, whose cells in the columns of the constraint are held in memory meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// The constraint, in the notation of [`DenialConstraint`](crate::constraint::DenialConstraint); two records are only
+    /// compared where it equates some of their columns, so it must.
+    pub constraint: String,
+    /// Which records are refused.
+    #[serde(default)]
+    pub blame: Blame,
+    /// What happens to them: quarantined or dropped.
+    #[serde(default)]
+    pub on_fail: Action,
+}
+
+impl Deny {
+    /// Quarantines every record that breaks `constraint`.
+    #[must_use]
+    pub fn new(constraint: impl Into<String>) -> Self {
+        Self {
+            constraint: constraint.into(),
+            blame: Blame::Every,
+            on_fail: Action::Quarantine,
+        }
+    }
+
+    /// Refuses those to blame.
+    #[must_use]
+    pub fn blame(mut self, blame: Blame) -> Self {
+        self.blame = blame;
+        self
+    }
+}
+
+impl From<Unique> for Step {
+    fn from(step: Unique) -> Self {
+        Self::Unique(step)
+    }
+}
+
+impl From<Compare> for Step {
+    fn from(step: Compare) -> Self {
+        Self::Compare(step)
+    }
+}
+
+impl From<References> for Step {
+    fn from(step: References) -> Self {
+        Self::References(step)
+    }
+}
+
+impl From<Deny> for Step {
+    fn from(step: Deny) -> Self {
+        Self::Deny(step)
+    }
 }
 
 impl From<DropMissing> for Step {

@@ -8,6 +8,7 @@ mod properties;
 mod reference;
 mod slow;
 mod threads;
+mod validation;
 
 use std::path::{Path, PathBuf};
 

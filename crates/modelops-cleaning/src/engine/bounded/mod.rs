@@ -18,7 +18,7 @@ use crate::engine::textual::Judge;
 use crate::error::RunError;
 use crate::ledger::Ledger;
 use crate::pipeline::{Progress, RunOptions, Work};
-use crate::plan::{Plan, RelOp};
+use crate::plan::{Plan, Predicate, RelOp};
 use crate::spec::{Mode, PipelineSpec};
 
 use folder::Folder;
@@ -83,11 +83,7 @@ pub(crate) fn run(
     }
     let mut source = CsvSource::open(&spec.read)?;
     let plan = Plan::bind(spec, source.header.names.clone())?;
-    if let Some(node) = plan
-        .nodes
-        .iter()
-        .find(|node| matches!(node.op, RelOp::Aggregate { .. }))
-    {
+    if let Some(node) = plan.nodes.iter().find(|node| needs_more(&node.op)) {
         let step = Some(node.step);
         return Err(RunError::NotBounded { step });
     }
@@ -133,4 +129,13 @@ pub(crate) fn run(
     )?;
     folder.remove()?;
     Ok((ledger, units.work))
+}
+
+/// Whether an operator needs every value at once, or a file of its own that could change between two runs.
+fn needs_more(op: &RelOp) -> bool {
+    match op {
+        RelOp::Aggregate { .. } | RelOp::Deny { .. } => true,
+        RelOp::Select { predicate, .. } => matches!(predicate, Predicate::Referenced { .. }),
+        RelOp::Distinct { .. } | RelOp::Project { .. } => false,
+    }
 }

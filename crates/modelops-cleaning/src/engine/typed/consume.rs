@@ -1,5 +1,7 @@
 //! Takes batches in input order: duplicates, outcomes, and what is left as clean rows.
 
+use std::borrow::Cow;
+
 use polars::prelude::*;
 
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict};
@@ -9,7 +11,7 @@ use crate::engine::typed::{engine, write};
 use crate::error::RunError;
 use crate::kernel::fingerprint::Cells;
 use crate::ledger::Ledger;
-use crate::plan::{Keys, Plan, RelOp};
+use crate::plan::{Keys, Plan, Predicate, RelOp};
 use crate::profile::Profile;
 use crate::spec::Equality;
 
@@ -59,6 +61,25 @@ impl<'a> View<'a> {
         }
     }
 
+    fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Text(array) => array.get(row).is_none(),
+            Self::Int(array) => array.get(row).is_none(),
+            Self::Float(array) => array.get(row).is_none(),
+            Self::Bool(array) => array.get(row).is_none(),
+        }
+    }
+
+    /// The value as text; `None` where it is missing.
+    fn written(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(array) => array.get(row).map(Cow::Borrowed),
+            Self::Int(array) => array.get(row).map(|v| v.to_string().into()),
+            Self::Float(array) => array.get(row).map(|v| v.to_string().into()),
+            Self::Bool(array) => array.get(row).map(|v| v.to_string().into()),
+        }
+    }
+
     fn number(&self, row: usize) -> Option<f64> {
         match self {
             Self::Int(array) => array.get(row).map(|v| v as f64),
@@ -68,15 +89,15 @@ impl<'a> View<'a> {
     }
 }
 
-/// One distinct node, ready for batches.
-struct Duplicate {
+/// One node that is judged row by row behind the plan of the engine.
+struct ByRow {
     node: usize,
     /// Each column, and whether a snapshot of it must be used.
     columns: Vec<(usize, bool)>,
     normalised: bool,
 }
 
-impl Duplicate {
+impl ByRow {
     fn fingerprint(&self, views: &[View<'_>], row: usize, cells: &mut Cells) -> u128 {
         cells.clear();
         for view in views {
@@ -105,7 +126,7 @@ pub(super) struct Consumer<'p> {
     plan: &'p Plan,
     learned: &'p [Option<Learned>],
     duplicates: Duplicates,
-    steps: Vec<Duplicate>,
+    steps: Vec<ByRow>,
     faults: Faults<'p>,
     next_row: u32,
     cells: Cells,
@@ -122,7 +143,7 @@ impl<'p> Consumer<'p> {
         let steps = plan.nodes[..until]
             .iter()
             .enumerate()
-            .filter_map(|(index, node)| duplicate(plan, index, &node.op, until))
+            .filter_map(|(index, node)| by_row(plan, index, &node.op, until))
             .collect();
         let mut duplicates = Duplicates::new(plan);
         duplicates.expect(survey.records);
@@ -174,11 +195,14 @@ impl<'p> Consumer<'p> {
         let codes: Vec<u32> = codes.values_iter().copied().collect();
         let mut cells = std::mem::take(&mut self.cells);
         let mut ahead = Vec::with_capacity(AHEAD);
+        let is_distinct = |node: usize| matches!(self.plan.nodes[node].op, RelOp::Distinct { .. });
+        // The first duplicate step, where no other step is judged before it.
+        let first = self.steps.first().filter(|step| is_distinct(step.node));
         for (i, &code) in codes.iter().enumerate() {
             if i % AHEAD == 0 {
                 // The first duplicate step does not depend on the rows before: what it will ask for is read at once.
                 ahead.clear();
-                if let (Some(step), Some(views)) = (self.steps.first(), views.first()) {
+                if let (Some(step), Some(views)) = (first, views.first()) {
                     for (i, &code) in codes.iter().enumerate().skip(i).take(AHEAD) {
                         let reached = reaches(refusal(code), step.node);
                         ahead.push(reached.then(|| step.fingerprint(views, i, &mut cells)));
@@ -193,15 +217,30 @@ impl<'p> Consumer<'p> {
                 if !reaches(refused, step.node) {
                     break;
                 }
-                let known = if at == 0 { ahead[i % AHEAD] } else { None };
-                let print = known.unwrap_or_else(|| step.fingerprint(views, i, &mut cells));
-                let RelOp::Distinct { keep, reason, .. } = &self.plan.nodes[step.node].op else {
-                    unreachable!("only distinct nodes are gathered here")
-                };
                 let learned = self.learned[step.node].as_ref();
-                verdict = self
-                    .duplicates
-                    .judge(step.node, *keep, *reason, print, row, learned);
+                verdict = match &self.plan.nodes[step.node].op {
+                    RelOp::Distinct { keep, reason, .. } => {
+                        let known = if at == 0 { ahead[i % AHEAD] } else { None };
+                        let print = known.unwrap_or_else(|| step.fingerprint(views, i, &mut cells));
+                        self.duplicates
+                            .judge(step.node, *keep, *reason, print, row, learned)
+                    }
+                    RelOp::Deny { reason, .. } if learned.is_some_and(|rows| rows.has_row(row)) => {
+                        Verdict::Refuse(*reason)
+                    }
+                    RelOp::Select { predicate, reason } => {
+                        let mut has_key = || {
+                            let print = step.fingerprint(views, i, &mut cells);
+                            learned.is_some_and(|keys| keys.has_key(print))
+                        };
+                        if holds(predicate, views, i, &mut has_key) {
+                            Verdict::Keep
+                        } else {
+                            Verdict::Refuse(*reason)
+                        }
+                    }
+                    _ => Verdict::Keep,
+                };
                 if verdict != Verdict::Keep {
                     break;
                 }
@@ -305,28 +344,62 @@ impl<'p> Consumer<'p> {
                     learner.fingerprint(self.cells.fingerprint(), row);
                 }
             }
+            RelOp::Deny { columns, .. } => {
+                let views: Vec<View<'_>> = columns.iter().map(|&at| view(at)).collect();
+                for (i, row) in reached {
+                    let text = |view: &View<'_>| view.written(i).unwrap_or_default().into_owned();
+                    learner.cells(views.iter().map(text).collect(), row);
+                }
+            }
             RelOp::Select { .. } | RelOp::Project { .. } => {}
         }
         Ok(())
     }
 }
 
-fn duplicate(plan: &Plan, node: usize, op: &RelOp, until: usize) -> Option<Duplicate> {
-    let RelOp::Distinct { keys, .. } = op else {
-        return None;
-    };
+/// Whether row `i` meets a predicate over several cells.
+fn holds(predicate: &Predicate, views: &[View<'_>], i: usize, has_key: &mut impl FnMut() -> bool) -> bool {
+    match predicate {
+        Predicate::Compare { comparison, .. } => {
+            let (left, right) = (&views[0], &views[1]);
+            if let (View::Int(left), View::Int(right)) = (left, right) {
+                let pair = left.get(i).zip(right.get(i));
+                return pair.is_none_or(|(left, right)| comparison.allows(Some(left.cmp(&right))));
+            }
+            if let Some((left, right)) = left.number(i).zip(right.number(i)) {
+                return comparison.allows(left.partial_cmp(&right));
+            }
+            let pair = left.written(i).zip(right.written(i));
+            pair.is_none_or(|(left, right)| comparison.holds(&left, &right))
+        }
+        Predicate::Referenced { .. } => views.iter().any(|view| view.is_missing(i)) || has_key(),
+        Predicate::Cell { .. } | Predicate::AnyPresent { .. } => true,
+    }
+}
+
+/// The step that judges a node row by row; `None` for one that the engine judges.
+fn by_row(plan: &Plan, node: usize, op: &RelOp, until: usize) -> Option<ByRow> {
     let changed = changed_later(plan, node, until);
-    let columns = match &keys.columns {
-        Some(columns) => columns.clone(),
-        None => (0..plan.inputs).collect(),
+    let columns = match op {
+        RelOp::Distinct { keys, .. } => match &keys.columns {
+            Some(columns) => columns.clone(),
+            None => (0..plan.inputs).collect(),
+        },
+        RelOp::Select { predicate, .. } => match predicate {
+            Predicate::Compare { left, right, .. } => vec![*left, *right],
+            Predicate::Referenced { columns, .. } => columns.clone(),
+            Predicate::Cell { .. } | Predicate::AnyPresent { .. } => return None,
+        },
+        RelOp::Deny { .. } => Vec::new(),
+        RelOp::Project { .. } | RelOp::Aggregate { .. } => return None,
     };
-    Some(Duplicate {
+    Some(ByRow {
         node,
         columns: columns
             .into_iter()
             .map(|at| (at, changed.contains(&at)))
             .collect(),
-        normalised: normalised(keys),
+        normalised: matches!(op, RelOp::Distinct { keys, .. } if normalised(keys)),
     })
 }
 

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use polars::prelude::{DataFrame, LazyFrame};
 
 use crate::engine::output::{Pending, quarantine_line};
-use crate::engine::passes::{Learned, Learner};
+use crate::engine::passes::Learner;
+use crate::engine::references;
 use crate::engine::source::CsvSource;
 use crate::engine::survey::Survey;
 use crate::error::RunError;
@@ -42,7 +43,7 @@ pub(crate) fn run(spec: &PipelineSpec) -> Result<(Ledger, Option<Profile>), RunE
     };
     let input = Input::new(spec, &survey, &plan, staged.as_ref().map(stage::Staged::path))?;
 
-    let mut learned: Vec<Option<Learned>> = plan.nodes.iter().map(|_| None).collect();
+    let mut learned = references::read(&plan, Some(input.kinds()))?;
     for (index, node) in plan.nodes.iter().enumerate() {
         let op = &node.op;
         if op.needs_pass() {

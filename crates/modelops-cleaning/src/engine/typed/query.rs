@@ -249,6 +249,10 @@ impl Query<'_> {
         match &node.op {
             RelOp::Select { predicate, reason } => {
                 let failed = match predicate {
+                    Predicate::Compare { .. } | Predicate::Referenced { .. } => {
+                        self.freeze(index, until);
+                        return Ok(());
+                    }
                     Predicate::Cell { column, test } => self.fails(node.step, *column, test)?,
                     Predicate::AnyPresent { columns } => columns
                         .iter()
@@ -257,15 +261,7 @@ impl Query<'_> {
                 };
                 self.failures.extend(failed.map(|failed| (failed, *reason)));
             }
-            RelOp::Distinct { .. } => {
-                let frozen: Vec<Expr> = changed_later(plan, index, until)
-                    .into_iter()
-                    .map(|at| col(position(at)).alias(snapshot(index, at)))
-                    .collect();
-                if !frozen.is_empty() {
-                    self.with(frozen);
-                }
-            }
+            RelOp::Distinct { .. } => self.freeze(index, until),
             RelOp::Project { column, value } => match value {
                 Value::Fill(constant) => self.fill(node.step, *column, constant)?,
                 Value::Clamp(bounds) => self.clamp(node.step, *column, *bounds)?,
@@ -274,9 +270,20 @@ impl Query<'_> {
                     self.with(vec![failed.fill_null(lit(false)).alias(position(*column))]);
                 }
             },
-            RelOp::Aggregate { .. } => {}
+            RelOp::Aggregate { .. } | RelOp::Deny { .. } => {}
         }
         Ok(())
+    }
+
+    /// Keeps the columns that a later node changes as this one sees them: it is judged row by row behind the plan.
+    fn freeze(&mut self, index: usize, until: usize) {
+        let frozen: Vec<Expr> = changed_later(self.plan, index, until)
+            .into_iter()
+            .map(|at| col(position(at)).alias(snapshot(index, at)))
+            .collect();
+        if !frozen.is_empty() {
+            self.with(frozen);
+        }
     }
 
     /// When the cell fails the test; `None` where no value of its type can.
