@@ -12,8 +12,9 @@ use crate::{Evaluations, OptimizationError, Solution, Termination};
 /// [`Lbfgs`](crate::Lbfgs); for knobs of other kinds a [`Study`](crate::Study) with a [`CmaEsSampler`](crate::CmaEsSampler).
 ///
 /// **Method**: weighted recombination, cumulative step-size adaptation, rank-one and rank-μ updates with negative weights for the bad points
-/// (active CMA). Once a run has converged or stalls, another begins elsewhere: alternately with twice as many points a generation as
-/// the largest run so far, and with few, on equal shares of the evaluations (BIPOP).
+/// (active CMA). Once a run has converged, stalls, or is flat far above the best value of those before, another begins elsewhere:
+/// alternately with twice as many points a generation as the largest run so far, and with few, on equal shares of the evaluations
+/// (BIPOP).
 ///
 /// **Complexity**: O(λ n² + n³) a generation of λ points.
 ///
@@ -157,6 +158,9 @@ impl CmaEs {
     }
 }
 
+/// A run ends whose values vary by less than this part of what it lacks to the best value known.
+const HOPELESS: f64 = 0.01;
+
 /// Keeps the generators of restarts apart from those of generations.
 const RESTART: u64 = 0x5eed_0000_0000_0001;
 
@@ -205,6 +209,8 @@ impl Search<'_> {
         sigma: f64,
         population: usize,
     ) -> Result<Termination, OptimizationError> {
+        // The best value of the runs before.
+        let rival = self.best.0;
         let n = start.len();
         let mut state = Evolution::new(start, sigma, population);
         let mut generator = trial_generator(self.settings.seed, self.runs);
@@ -261,8 +267,13 @@ impl Search<'_> {
             let window = &recent[recent.len().saturating_sub(memory)..];
             let flat = recent.len() > memory
                 && spread(&mut window.iter().copied().chain(values.iter().copied())) < 1e-11;
+            // Gone flat far above what an earlier run found: it will not catch up.
+            let least = window.iter().copied().fold(f64::INFINITY, f64::min);
+            let hopeless =
+                recent.len() > memory && spread(&mut window.iter().copied()) < HOPELESS * (least - rival);
             let level = key(order[0]) == key(order[(population - 1).min(population.div_ceil(4) + 1)]);
             if flat
+                || hopeless
                 || (level && recent.len() > memory)
                 || state.is_exhausted(1e-11 * sigma)
                 || stagnates(&recent, n, population)
