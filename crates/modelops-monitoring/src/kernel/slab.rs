@@ -181,23 +181,7 @@ impl Writer {
     /// Adds `n` to `slot` and gives the sum.
     #[inline]
     pub(crate) fn add(self, slot: u32, n: u64) -> u64 {
-        match touched(slot) {
-            Some(page) => bump(&page[slot as usize % PAGE], n),
-            None => self.add_to_new_page(slot, n),
-        }
-    }
-
-    /// As [`add`](Self::add), for a slot that is far, or on a page that this thread has not touched.
-    #[inline(never)]
-    fn add_to_new_page(self, slot: u32, n: u64) -> u64 {
-        let sum = bump(self.slab.cell(slot), n);
-        let page = self.slab.page(slot as usize);
-        PAGES.with(|pages| {
-            if let Some(place) = pages.get(slot as usize / PAGE) {
-                place.set(page);
-            }
-        });
-        sum
+        bump(self.slab.cell(slot), n)
     }
 }
 
@@ -227,14 +211,19 @@ pub(crate) fn add(slot: u32, n: u64) {
     }
 }
 
+/// As [`add`], for a slot that is far, or on a page that this thread has not touched.
 #[inline(never)]
 fn add_to_new_page(slot: u32, n: u64) {
-    match writer() {
-        Some(writer) => {
-            writer.add(slot, n);
+    let Some(writer) = writer() else {
+        return add_to_base(slot, n);
+    };
+    writer.add(slot, n);
+    let page = writer.slab.page(slot as usize);
+    PAGES.with(|pages| {
+        if let Some(place) = pages.get(slot as usize / PAGE) {
+            place.set(page);
         }
-        None => add_to_base(slot, n),
-    }
+    });
 }
 
 /// Adds `n` to `slot` for a thread that has no slab any more.
