@@ -210,10 +210,10 @@ pub enum KubernetesError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SolveError {
-    /// The sum of the values or of the weights does not fit into 62 bits.
-    #[error("the sum of the {what} is 2^62 or more: use a larger unit")]
+    /// The sum of the values, of the weights or of the sizes does not fit into what the solver says: 62 bits, or 40.
+    #[error("the sum of the {what} is too large: use a larger unit")]
     Overflow {
-        /// `values` or `weights`.
+        /// `values`, `weights` or `sizes`.
         what: &'static str,
     },
     /// More items than a solver can index.
@@ -238,11 +238,43 @@ pub enum SolveError {
         /// The budget that was given.
         budget: u64,
     },
+    /// An item is larger than a bin.
+    #[error("item {item} of size {size} is larger than the capacity of {capacity}")]
+    Oversized {
+        /// The position of the item.
+        item: usize,
+        /// Its size.
+        size: u64,
+        /// The capacity of a bin.
+        capacity: u64,
+    },
+    /// An item does not have one weight for each capacity.
+    #[error("item {item} has {weights} weights for {capacities} capacities")]
+    Dimensions {
+        /// The position of the item.
+        item: usize,
+        /// How many weights it has.
+        weights: usize,
+        /// How many capacities there are.
+        capacities: usize,
+    },
     /// A value table is empty or does not start with the value of no units.
     #[error("table {table} is empty: its first entry is the value of no units")]
     EmptyTable {
         /// The position of the table.
         table: usize,
+    },
+}
+
+/// An instance of the OR-Library cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OrlibError {
+    /// A number is missing or is not whole.
+    #[error("word {at} is missing or is no whole number")]
+    Number {
+        /// The position of the word, counted from 1.
+        at: usize,
     },
 }
 

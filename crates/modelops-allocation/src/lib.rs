@@ -20,6 +20,8 @@ pub mod kubernetes;
 mod ledger;
 mod market;
 mod offline;
+pub mod orlib;
+mod packing;
 mod parties;
 mod patterns;
 mod picture;
@@ -39,6 +41,7 @@ mod space;
 mod topology;
 pub mod trace;
 mod variants;
+mod vectors;
 mod workload;
 
 pub use assignment::{Assignment, Offer, assign};
@@ -48,8 +51,8 @@ pub use certificate::Certificate;
 pub use constraint::{Constraint, HOSTNAME, Selector};
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{
-    AssignError, FairnessError, FleetError, KubernetesError, LedgerError, PipelineError, ResourceError,
-    SolveError, TraceError, WorkloadError,
+    AssignError, FairnessError, FleetError, KubernetesError, LedgerError, OrlibError, PipelineError,
+    ResourceError, SolveError, TraceError, WorkloadError,
 };
 pub use explain::{Change, DeviceChange, Explanation};
 pub use fairness::{Share, Stop, Tenant, dominant_resource_fairness};
@@ -58,6 +61,7 @@ pub use fraction::Fraction;
 pub use greedy::{Greedy, Order, TieBreak};
 pub use knapsack::{BoundedSelection, Copies, Selection, bounded_knapsack, knapsack};
 pub use ledger::{Ledger, Mark, Ticket};
+pub use packing::{Packing, pack};
 pub use patterns::Prices;
 pub use picture::Picture;
 pub use plan::{Binding, Plan, Rejected};
@@ -71,4 +75,5 @@ pub use serve::plan_variants;
 pub use solver::{Item, SolverOptions, Status};
 pub use space::{Demand, Space};
 pub use variants::{VariantPlan, choose_variants};
+pub use vectors::{VectorItem, VectorSelection, vector_knapsack};
 pub use workload::{DeviceDemand, Request, Workload};

@@ -90,6 +90,49 @@ pub fn assignment_by_trial(offers: &[Vec<Pair>], rooms: &mut [u64]) -> Option<u6
     best
 }
 
+/// The fewest bins for these sizes, by trying every bin that is open and one more.
+#[must_use]
+pub fn bins_by_trial(sizes: &[u64], capacity: u64, rooms: &mut Vec<u64>) -> usize {
+    let Some((size, rest)) = sizes.split_first() else {
+        return rooms.len();
+    };
+    rooms.push(capacity);
+    let mut best = bins_by_trial_into(*size, rest, capacity, rooms, rooms.len() - 1);
+    rooms.pop();
+    for bin in 0..rooms.len() {
+        if rooms[bin] >= *size {
+            best = best.min(bins_by_trial_into(*size, rest, capacity, rooms, bin));
+        }
+    }
+    best
+}
+
+fn bins_by_trial_into(size: u64, rest: &[u64], capacity: u64, rooms: &mut Vec<u64>, bin: usize) -> usize {
+    rooms[bin] -= size;
+    let bins = bins_by_trial(rest, capacity, rooms);
+    rooms[bin] += size;
+    bins
+}
+
+/// Jobs and agents after class D of P. Chu and J. Beasley (1997), the hardest: what is cheap is heavy, and 80 % of the mean
+/// weight on an agent is its capacity. Each offer is a cost and a weight.
+#[must_use]
+pub fn assignment_instance(jobs: usize, agents: usize, seed: u64) -> (Vec<Vec<Pair>>, Vec<u64>) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut offer = || {
+        let weight = rng.random_range(1..=100_u64);
+        (111 - weight + rng.random_range(0..=20) - 10, weight)
+    };
+    let offers: Vec<Vec<Pair>> = (0..jobs)
+        .map(|_| (0..agents).map(|_| offer()).collect())
+        .collect();
+    let total = |agent: usize| offers.iter().map(|row| row[agent].1).sum::<u64>();
+    let rooms = (0..agents)
+        .map(|agent| total(agent) * 4 / (5 * agents as u64))
+        .collect();
+    (offers, rooms)
+}
+
 /// The classic families of knapsack instances (D. Pisinger, *Where are the hard knapsack problems?*, 2005,
 /// doi:10.1016/j.cor.2004.03.002).
 pub const KNAPSACK_FAMILIES: [&str; 8] = [

@@ -1,4 +1,8 @@
-//! An oracle for splits into pipeline stages, on plain numbers, by trying every assignment.
+//! Splits into pipeline stages on plain numbers: an oracle that tries every assignment, and a reader of published inputs.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
 
 /// A layer: its time on each kind of device, its memory, the time of moving its output, its class, and the pass.
 #[derive(Clone, Debug)]
@@ -110,4 +114,65 @@ fn load_of(
         most = most.max(load);
     }
     Some(most)
+}
+
+/// A published input: layers, edges and devices.
+#[derive(Clone, Debug)]
+pub struct PartitionCase {
+    /// The layers.
+    pub layers: Vec<LayerCase>,
+    /// From a layer to one that reads it.
+    pub edges: Vec<(usize, usize)>,
+    /// Accelerators, then hosts.
+    pub kinds: [KindCase; 2],
+}
+
+impl PartitionCase {
+    /// So many units of ours are one of the input.
+    pub const UNIT: f64 = 1e9;
+
+    /// Reads an input of msr-fiddle/dnn-partitioning: accelerators pay for transfers, hosts do not and have no limit of memory.
+    ///
+    /// # Panics
+    /// If the text is no such input.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let input: Value = serde_json::from_str(text).expect("the input is JSON");
+        let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or(0.0);
+        let scaled = |value: &Value, name: &str| (number(value, name) * Self::UNIT).round() as u64;
+        let whole = |value: &Value, name: &str| value[name].as_u64().expect("a whole number");
+        // Some inputs have numbers for truths.
+        let truth = |value: &Value| value.as_bool().unwrap_or_else(|| value.as_u64() == Some(1));
+        let list = |name: &str| input[name].as_array().expect("a list");
+        let mut outputs: HashMap<u64, u64> = HashMap::new();
+        for edge in list("edges") {
+            outputs.insert(whole(edge, "sourceId"), scaled(edge, "cost"));
+        }
+        let mut places = HashMap::new();
+        let layer = |(place, node): (usize, &Value)| {
+            let id = whole(node, "id");
+            places.insert(id, place);
+            let accelerated = truth(&node["supportedOnFpga"]).then(|| scaled(node, "fpgaLatency"));
+            LayerCase {
+                times: vec![accelerated, Some(scaled(node, "cpuLatency"))],
+                memory: number(node, "size") as u64,
+                output: outputs.get(&id).copied().unwrap_or(0),
+                class: node["colorClass"].as_u64().map(|class| class as u32),
+                backward: truth(&node["isBackwardNode"]),
+            }
+        };
+        let layers = list("nodes").iter().enumerate().map(layer).collect();
+        let edges = list("edges").iter();
+        let memory = number(&input, "maxSizePerFPGA") as u64;
+        Self {
+            layers,
+            edges: edges
+                .map(|edge| (places[&whole(edge, "sourceId")], places[&whole(edge, "destId")]))
+                .collect(),
+            kinds: [
+                (whole(&input, "maxFPGAs") as u32, memory, true),
+                (whole(&input, "maxCPUs") as u32, u64::MAX, false),
+            ],
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod fairness;
 mod faults;
 mod ledger;
 mod outside;
+mod packing;
 mod partition;
 mod pipeline;
 mod properties;

@@ -48,7 +48,7 @@ fn kinds() -> impl Strategy<Value = [KindCase; 2]> {
     (gpus, hosts).prop_map(|(gpus, hosts)| [gpus, hosts])
 }
 
-fn model(layers: &[LayerCase], edges: &[(usize, usize)]) -> DiGraph<Layer, ()> {
+pub(crate) fn model(layers: &[LayerCase], edges: &[(usize, usize)]) -> DiGraph<Layer, ()> {
     let mut model = DiGraph::new();
     for case in layers {
         let mut layer = Layer::new(case.times.clone())
@@ -66,7 +66,7 @@ fn model(layers: &[LayerCase], edges: &[(usize, usize)]) -> DiGraph<Layer, ()> {
     model
 }
 
-fn devices(kinds: &[KindCase]) -> Vec<DeviceKind> {
+pub(crate) fn devices(kinds: &[KindCase]) -> Vec<DeviceKind> {
     kinds
         .iter()
         .map(|(count, memory, transfers)| {
