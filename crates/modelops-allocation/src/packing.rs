@@ -36,8 +36,8 @@ pub struct Packing {
 /// # Example
 /// ```
 /// use modelops_allocation::{SolverOptions, Status, pack};
-/// // Best fit by decreasing size puts 6 and 4 together and needs three bins; 6 + 2 + 2 and 4 + 3 + 3 are two.
-/// let packing = pack(&[6, 4, 3, 3, 2, 2], 10, &SolverOptions::default())?;
+/// // Best fit by decreasing size puts 4 and 4 together and needs three bins; twice 4 + 3 + 3 are two.
+/// let packing = pack(&[4, 4, 3, 3, 3, 3], 10, &SolverOptions::default())?;
 /// assert_eq!((packing.bins.len(), packing.bound, packing.status), (2, 2, Status::Optimal));
 /// # Ok::<(), modelops_allocation::SolveError>(())
 /// ```

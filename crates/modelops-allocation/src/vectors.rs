@@ -63,7 +63,7 @@ pub struct VectorSelection {
 /// # Example
 /// ```
 /// use modelops_allocation::{SolverOptions, Status, VectorItem, vector_knapsack};
-/// // Memory and compute: the first two fill the memory, the first and the third fit on both.
+/// // Memory and compute: the first two fit into the memory alone, the first and the third into both.
 /// let items = [VectorItem::new(6, [5, 1]), VectorItem::new(5, [5, 6]), VectorItem::new(4, [2, 2])];
 /// let best = vector_knapsack(&items, &[10, 6], &SolverOptions::default())?;
 /// assert_eq!((best.chosen, best.value, best.weights), (vec![0, 2], 10, vec![7, 3]));
@@ -314,11 +314,16 @@ impl Search {
             };
             let items: Vec<Item> = possible
                 .iter()
-                .map(|i| Item::new(self.values[*i] as u64, priced(self.weights(*i)) as u64))
+                .map(|i| {
+                    Item::new(
+                        self.values[*i] as u64,
+                        u64::try_from(priced(self.weights(*i))).unwrap_or(u64::MAX),
+                    )
+                })
                 .collect();
             let options = SolverOptions::default().with_max_states(STATES.min(self.left));
             self.left -= STATES.min(self.left) / 4;
-            // Weights below 2⁴⁰ in all, at prices below 2²¹ and at most a handful of resources.
+            // Where the priced weights are too large together they are refused, and coarser prices are tried.
             if let Ok(chosen) = knapsack(&items, priced(capacities).min(1 << 62) as u64, &options)
                 && (chosen.bound as i64) < best.0
             {
