@@ -193,6 +193,7 @@ fn assignments(run: &mut Comparison, folder: &Path) {
 }
 
 /// The published inputs, from the folder that `DNN_PARTITIONING` names; see benches/peers/allocation/stages.py.
+#[expect(clippy::disallowed_methods, reason = "a program says where its peers lie")]
 fn stages(run: &mut Comparison) {
     let Some(folder) = std::env::var_os("DNN_PARTITIONING") else {
         eprintln!(
