@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod assignment;
+mod backlog;
 mod batch;
 mod bound;
 mod catalogue;
@@ -28,6 +29,7 @@ mod picture;
 pub mod pipeline;
 mod plan;
 mod preempt;
+mod rearrange;
 mod reject;
 mod replan;
 mod replay;
@@ -35,6 +37,7 @@ mod report;
 mod resources;
 mod scheduler;
 pub mod score;
+mod sequence;
 mod serve;
 mod solver;
 mod space;

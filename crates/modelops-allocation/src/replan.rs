@@ -1,17 +1,10 @@
 //! Moves that make room for what is pending, under a budget.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use rustc_hash::FxBuildHasher;
-
-use crate::constraint::Constraint;
 use crate::error::LedgerError;
-use crate::kernel::fit;
-use crate::ledger::{Ledger, Ticket, devices_of};
-use crate::space::Space;
-use crate::topology;
+use crate::ledger::{Ledger, Ticket};
+use crate::sequence::Sequence;
 use crate::workload::Request;
 
 /// How much may be moved.
@@ -22,6 +15,10 @@ pub struct MoveBudget {
     pub moves: usize,
     /// The most that the moves may cost together, by [`Request::move_cost`].
     pub cost: u64,
+    /// How long to search: this many rounds for each node of the fleet; 10,000 where nothing else is said.
+    pub rounds: u64,
+    /// Where the search starts; the same seed gives the same plan.
+    pub seed: u64,
 }
 
 impl MoveBudget {
@@ -31,6 +28,8 @@ impl MoveBudget {
         Self {
             moves,
             cost: u64::MAX,
+            rounds: 10_000,
+            seed: 0,
         }
     }
 
@@ -38,6 +37,20 @@ impl MoveBudget {
     #[must_use]
     pub fn with_cost(mut self, cost: u64) -> Self {
         self.cost = cost;
+        self
+    }
+
+    /// The same with so many rounds of search for each node.
+    #[must_use]
+    pub fn with_rounds(mut self, rounds: u64) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// The same with another start of the search.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 }
@@ -67,12 +80,12 @@ pub enum Step {
 }
 
 /// An ordered list of moves and placements.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migration {
-    steps: Vec<Step>,
-    moves: usize,
-    cost: u64,
-    gain: u64,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) moves: usize,
+    pub(crate) cost: u64,
+    pub(crate) gain: u64,
 }
 
 impl Migration {
@@ -151,13 +164,20 @@ impl Migration {
     }
 }
 
-/// Moves replicas so that pending ones fit, the most value for each move first.
+/// Moves replicas so that pending ones fit, the moves that gain most first in the search.
 ///
-/// A step ejects one or two replicas of a node to where they do least harm and fills what becomes free with pending replicas; it is
-/// taken only where it places something. Nothing that is bound is given up. Replicas with constraints, and those that somebody's
-/// constraint speaks of, stay where they are; pending gangs are left out.
+/// First an arrangement is searched that holds more and lies a few moves away: a round takes some replicas off two or three nodes,
+/// puts them back in another way and fills what became free. Then the moves are put into an order in which each is feasible when its
+/// turn comes; where replicas have to change places, one waits on a third node, which is a move more. Each pending replica is placed
+/// as soon as no later move touches its node. Nothing that is bound is given up, and whatever still fits in the end is placed.
+/// Replicas with constraints, and those that somebody's constraint speaks of, stay where they are; pending gangs are left out.
 ///
-/// **Complexity**: O(nodes · residents² · pending shapes) for the first look, and again for the nodes that a step changes.
+/// **Formula**: a round is kept where value + ½ · (fragmentation before − after) · value for each thousandth of a device > price ·
+/// moves; fragmentation as in [`crate::score::FragmentationGradient`]; the price of a move falls from 1.2 to 0.06 mean values of a
+/// pending replica.
+///
+/// **Complexity**: rounds · nodes of about a microsecond each, times the number of different pending replicas where a hole is large
+/// enough for the smallest of them; a move is ordered in O(moves · states).
 ///
 /// # Example
 /// ```
@@ -178,373 +198,5 @@ impl Migration {
 /// ```
 #[must_use]
 pub fn replan(ledger: &Ledger, pending: &[Request], budget: MoveBudget) -> Migration {
-    Replanning::new(ledger, pending, budget).run()
-}
-
-/// Pending replicas that need the same and are worth the same.
-struct Shape {
-    demand: u32,
-    value: u64,
-    /// The positions of their requests, one a replica.
-    left: Vec<usize>,
-}
-
-/// A step that may be taken; `version` is that of the node when it was found.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    /// Thousandths of value for each move.
-    density: u64,
-    node: Reverse<u32>,
-    first: Ticket,
-    second: Option<Ticket>,
-    version: u32,
-}
-
-/// A step in full.
-struct Plan {
-    gain: u64,
-    cost: u64,
-    /// Ticket, node, devices.
-    moves: Vec<(Ticket, u32, u64)>,
-    /// Shape and devices.
-    fills: Vec<(usize, u64)>,
-}
-
-struct Replanning<'a> {
-    ledger: Ledger,
-    space: Arc<Space>,
-    pending: &'a [Request],
-    shapes: Vec<Shape>,
-    /// Orders in which a hole is filled.
-    orders: [Vec<usize>; 2],
-    residents: Vec<Vec<Ticket>>,
-    /// The ticket in the ledger that was given, of those that were moved.
-    original: HashMap<Ticket, Ticket, FxBuildHasher>,
-    versions: Vec<u32>,
-    budget: MoveBudget,
-    migration: Migration,
-}
-
-impl<'a> Replanning<'a> {
-    fn new(ledger: &Ledger, pending: &'a [Request], budget: MoveBudget) -> Self {
-        let mut ledger = ledger.clone();
-        let space = Arc::clone(ledger.space());
-        let mut shapes: Vec<Shape> = Vec::new();
-        let mut at: HashMap<(u32, u64), usize> = HashMap::new();
-        for (i, request) in pending.iter().enumerate() {
-            if request.gang() && request.replicas() > 1 || !topology::unruled(&ledger, request) {
-                continue;
-            }
-            let (demand, value) = (ledger.demand_id(request), request.value());
-            let shape = *at.entry((demand, value)).or_insert_with(|| {
-                shapes.push(Shape {
-                    demand,
-                    value,
-                    left: Vec::new(),
-                });
-                shapes.len() - 1
-            });
-            let replicas = usize::try_from(request.replicas()).unwrap_or(usize::MAX);
-            shapes[shape].left.extend(std::iter::repeat_n(i, replicas));
-        }
-        // The first given is the first placed.
-        shapes.iter_mut().for_each(|shape| shape.left.reverse());
-        let burden = |shape: &Shape| {
-            let demand = ledger.demand(shape.demand);
-            let parts = demand.node.iter().zip(&space.largest);
-            parts.fold(0.0, |sum, (need, largest)| {
-                sum + *need as f64 / (*largest).max(1) as f64
-            })
-        };
-        let mut by_value: Vec<usize> = (0..shapes.len()).collect();
-        by_value.sort_by_key(|i| Reverse(shapes[*i].value));
-        let density: Vec<f64> = shapes
-            .iter()
-            .map(|shape| shape.value as f64 / (burden(shape) + 1e-9))
-            .collect();
-        let mut by_density = by_value.clone();
-        by_density.sort_by(|a, b| density[*b].total_cmp(&density[*a]));
-        let residents = ledger.residents();
-        let versions = vec![0; residents.len()];
-        Self {
-            ledger,
-            space,
-            pending,
-            shapes,
-            orders: [by_value, by_density],
-            residents,
-            original: HashMap::default(),
-            versions,
-            budget,
-            migration: Migration {
-                steps: Vec::new(),
-                moves: 0,
-                cost: 0,
-                gain: 0,
-            },
-        }
-    }
-
-    fn run(mut self) -> Migration {
-        for node in 0..self.residents.len() as u32 {
-            let plan = self.plan(node, &[]);
-            if let Some(plan) = plan {
-                self.take(node, plan);
-            }
-        }
-        loop {
-            let before = self.migration.moves;
-            self.sweep();
-            if self.migration.moves == before || self.migration.moves >= self.budget.moves {
-                break;
-            }
-        }
-        self.migration
-    }
-
-    /// One look at every node, then the best steps as long as any is left.
-    fn sweep(&mut self) {
-        let mut heap = BinaryHeap::new();
-        for node in 0..self.residents.len() as u32 {
-            self.look(node, &mut heap);
-        }
-        while let Some(candidate) = heap.pop() {
-            let node = candidate.node.0;
-            if candidate.version != self.versions[node as usize] {
-                continue;
-            }
-            let tickets: Vec<Ticket> = std::iter::once(candidate.first).chain(candidate.second).collect();
-            let Some(plan) = self.plan(node, &tickets) else {
-                continue;
-            };
-            if self.migration.moves + plan.moves.len() > self.budget.moves
-                || self.migration.cost.saturating_add(plan.cost) > self.budget.cost
-            {
-                continue;
-            }
-            let density = density(&plan);
-            if density < candidate.density {
-                heap.push(Candidate { density, ..candidate });
-                continue;
-            }
-            let mut changed: Vec<u32> = plan.moves.iter().map(|(_, to, _)| *to).collect();
-            changed.push(node);
-            self.take(node, plan);
-            changed.sort_unstable();
-            changed.dedup();
-            for node in changed {
-                self.versions[node as usize] += 1;
-                self.look(node, &mut heap);
-            }
-        }
-    }
-
-    /// Adds the steps that start at a node.
-    fn look(&self, node: u32, heap: &mut BinaryHeap<Candidate>) {
-        let movable: Vec<Ticket> = self.residents[node as usize]
-            .iter()
-            .copied()
-            .filter(|ticket| self.movable(*ticket))
-            .collect();
-        let mut offer = |tickets: &[Ticket]| {
-            if let Some(plan) = self.plan(node, tickets) {
-                heap.push(Candidate {
-                    density: density(&plan),
-                    node: Reverse(node),
-                    first: tickets[0],
-                    second: tickets.get(1).copied(),
-                    version: self.versions[node as usize],
-                });
-            }
-        };
-        for (i, first) in movable.iter().enumerate() {
-            offer(&[*first]);
-            for second in &movable[i + 1..] {
-                offer(&[*first, *second]);
-            }
-        }
-    }
-
-    /// Whether no rule speaks about what the ticket holds.
-    fn movable(&self, ticket: Ticket) -> bool {
-        let Some(request) = self.ledger.request(ticket) else {
-            return false;
-        };
-        let free = request.max_per_node().is_none() && request.constraints().is_empty();
-        free && !self.ledger.parties().ruling().any(|other| {
-            other.constraints().iter().any(|constraint| match constraint {
-                Constraint::Together { with: selector, .. } | Constraint::Apart { from: selector, .. } => {
-                    selector.matches(request)
-                }
-                _ => false,
-            })
-        })
-    }
-
-    /// The step that ejects these tickets from a node, where it gains something.
-    fn plan(&self, node: u32, tickets: &[Ticket]) -> Option<Plan> {
-        let mut row = self.ledger.row(node as usize).to_vec();
-        let mut ejected = Vec::with_capacity(tickets.len());
-        let mut cost = 0_u64;
-        for ticket in tickets {
-            let (_, devices, party) = self.ledger.place_of(*ticket)?;
-            let demand = self.ledger.demand_of(party);
-            fit::give(&self.space, &mut row, self.ledger.demand(demand), devices);
-            cost = cost.saturating_add(self.ledger.parties().request(party).move_cost());
-            ejected.push((*ticket, demand, devices));
-        }
-        let (gain, fills) = self.fill(&row)?;
-        // Where each goes, with what went before it.
-        let mut moves = Vec::with_capacity(ejected.len());
-        let mut changed: Vec<(u32, Vec<u64>)> = Vec::new();
-        for (ticket, demand, devices) in ejected {
-            let (to, there) = self.refuge(node, demand, &changed)?;
-            debug_assert!(devices.count_ones() == there.count_ones(), "as many as before");
-            let shape = self.ledger.demand(demand);
-            match changed.iter_mut().find(|(at, _)| *at == to) {
-                Some((_, row)) => fit::take(&self.space, row, shape, there),
-                None => {
-                    let mut row = self.ledger.row(to as usize).to_vec();
-                    fit::take(&self.space, &mut row, shape, there);
-                    changed.push((to, row));
-                }
-            }
-            moves.push((ticket, to, there));
-        }
-        Some(Plan {
-            gain,
-            cost,
-            moves,
-            fills,
-        })
-    }
-
-    /// The most value of pending replicas in a hole, by the better of the orders.
-    fn fill(&self, row: &[u64]) -> Option<(u64, Vec<(usize, u64)>)> {
-        let mut best: Option<(u64, Vec<(usize, u64)>)> = None;
-        for order in &self.orders {
-            let mut room = row.to_vec();
-            let mut fills = Vec::new();
-            let mut gain = 0;
-            for i in order {
-                let shape = &self.shapes[*i];
-                let demand = self.ledger.demand(shape.demand);
-                for _ in &shape.left {
-                    if !fit::fits(&self.space, &room, demand) {
-                        break;
-                    }
-                    let fitting = if demand.count == 0 {
-                        0
-                    } else {
-                        fit::fitting(&self.space, &room, demand)
-                    };
-                    let devices = fit::tightest(&self.space, &room, fitting, demand.count);
-                    fit::take(&self.space, &mut room, demand, devices);
-                    fills.push((*i, devices));
-                    gain += shape.value;
-                }
-            }
-            if gain > 0 && best.as_ref().is_none_or(|(most, _)| gain > *most) {
-                best = Some((gain, fills));
-            }
-        }
-        best
-    }
-
-    /// Where a replica that is ejected does least harm: least left of the devices, then of the node.
-    fn refuge(&self, from: u32, demand: u32, changed: &[(u32, Vec<u64>)]) -> Option<(u32, u64)> {
-        let shape = self.ledger.demand(demand);
-        let space = &self.space;
-        let harm = |row: &[u64]| -> (u64, u64) {
-            let shares: u64 = row[1 + space.node_dims()..space.devices_end]
-                .iter()
-                .step_by(space.device_dims())
-                .sum();
-            let parts = row[1..].iter().zip(&space.largest);
-            let left = parts
-                .map(|(free, largest)| free.saturating_mul(1000) / (*largest).max(1))
-                .sum();
-            (shares, left)
-        };
-        let states = self.ledger.states();
-        let mut best: Option<((u64, u64), u32)> = None;
-        for state in states.live() {
-            let row = states.row(state);
-            if !fit::fits(space, row, shape) {
-                continue;
-            }
-            let key = harm(row);
-            if best.as_ref().is_none_or(|(least, _)| key < *least) {
-                let mut members = (0_u32..).zip(self.ledger.state_of());
-                let member = members.find(|(node, at)| {
-                    **at == state && *node != from && changed.iter().all(|(other, _)| other != node)
-                });
-                if let Some((node, _)) = member {
-                    best = Some((key, node));
-                }
-            }
-        }
-        for (node, row) in changed {
-            if *node != from && fit::fits(space, row, shape) {
-                let key = harm(row);
-                if best.as_ref().is_none_or(|(least, _)| key < *least) {
-                    best = Some((key, *node));
-                }
-            }
-        }
-        let (_, node) = best?;
-        let row = changed
-            .iter()
-            .find(|(other, _)| *other == node)
-            .map_or(self.ledger.row(node as usize), |(_, row)| &row[..]);
-        let fitting = if shape.count == 0 {
-            0
-        } else {
-            fit::fitting(space, row, shape)
-        };
-        Some((node, fit::tightest(space, row, fitting, shape.count)))
-    }
-
-    /// Takes a step.
-    fn take(&mut self, node: u32, plan: Plan) {
-        for (ticket, to, devices) in &plan.moves {
-            let Some((from, _, party)) = self.ledger.place_of(*ticket) else {
-                continue;
-            };
-            let first = self.original.remove(ticket).unwrap_or(*ticket);
-            // Bound before it is released elsewhere: the party keeps its number.
-            let moved = self.ledger.bind_unchecked(party, *to, *devices);
-            let released = self.ledger.release(*ticket);
-            debug_assert!(released.is_ok(), "it was bound");
-            self.original.insert(moved, first);
-            self.residents[from as usize].retain(|resident| resident != ticket);
-            self.residents[*to as usize].push(moved);
-            self.migration.steps.push(Step::Move {
-                ticket: first,
-                node: *to as usize,
-                devices: devices_of(*devices),
-            });
-        }
-        for (shape, devices) in plan.fills {
-            let Some(pending) = self.shapes[shape].left.pop() else {
-                continue;
-            };
-            let party = self.ledger.party(&self.pending[pending]);
-            // Not among the residents: what was just placed is not moved.
-            self.ledger.bind_unchecked(party, node, devices);
-            self.migration.steps.push(Step::Place {
-                pending,
-                node: node as usize,
-                devices: devices_of(devices),
-            });
-        }
-        self.migration.moves += plan.moves.len();
-        self.migration.cost = self.migration.cost.saturating_add(plan.cost);
-        self.migration.gain += plan.gain;
-    }
-}
-
-/// Thousandths of value for each move.
-fn density(plan: &Plan) -> u64 {
-    plan.gain.saturating_mul(1000) / plan.moves.len().max(1) as u64
+    Sequence::new(ledger, pending, budget).run()
 }

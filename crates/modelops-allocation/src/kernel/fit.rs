@@ -32,6 +32,11 @@ pub(crate) fn fits(space: &Space, row: &[u64], demand: &Demand) -> bool {
         && (demand.count == 0 || fitting(space, row, demand).count_ones() >= demand.count)
 }
 
+/// Whether one replica fits on exactly these devices.
+pub(crate) fn fits_at(space: &Space, row: &[u64], demand: &Demand, devices: u64) -> bool {
+    fits(space, row, demand) && (demand.count == 0 || devices & !fitting(space, row, demand) == 0)
+}
+
 /// The `count` tightest devices among `mask`: least share left, then least of the rest, then first.
 pub(crate) fn tightest(space: &Space, row: &[u64], mut mask: u64, count: u32) -> u64 {
     let width = space.device_dims();
@@ -52,6 +57,14 @@ pub(crate) fn tightest(space: &Space, row: &[u64], mut mask: u64, count: u32) ->
         mask &= !(1 << best);
     }
     chosen
+}
+
+/// The devices that one replica takes where it fits: the tightest.
+pub(crate) fn choose(space: &Space, row: &[u64], demand: &Demand) -> u64 {
+    match demand.count {
+        0 => 0,
+        count => tightest(space, row, fitting(space, row, demand), count),
+    }
 }
 
 /// Takes the demand from `row`; the caller knows that it fits.

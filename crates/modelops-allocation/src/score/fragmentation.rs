@@ -163,6 +163,11 @@ impl FragmentationGradient {
         sum
     }
 
+    /// What [`Self::fragmentation`] is a multiple of.
+    pub(crate) fn total(&self) -> i64 {
+        self.total
+    }
+
     /// The step of a gradient that is given times [`Self::total`].
     fn step(&self, gradient: i64) -> i64 {
         match self.quantum {
