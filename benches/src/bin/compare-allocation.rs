@@ -4,6 +4,9 @@
 //! is timed, not the reading. A peer that does not finish is stopped at the time that its name says: `proven` is 0 there, and
 //! its time is that of the stop. Two proven values must be equal, and none may be above a proven one.
 
+#[path = "../allocation/placement.rs"]
+mod placement;
+
 use std::fs;
 use std::path::Path;
 
@@ -39,6 +42,7 @@ fn main() {
     variants(&mut run, &folder);
     assignments(&mut run, &folder);
     stages(&mut run);
+    placement::run(&mut run);
     run.finish();
 }
 

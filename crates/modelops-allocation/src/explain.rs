@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::kernel::fit;
 use crate::ledger::Ledger;
-use crate::reject::{Blocker, Rejection};
+use crate::reject::{Blocker, DEVICES, Rejection};
 use crate::resources::Resources;
 use crate::space::{Demand, SHARE, Space};
 use crate::topology::{self, Verdict};
@@ -112,14 +112,22 @@ pub(crate) struct Gauges {
     by_demand: Vec<Option<Gauge>>,
 }
 
+/// What each state has of each need of one demand, side by side for all states.
 #[derive(Clone, Debug)]
 struct Gauge {
     /// Why not even an empty fleet would do.
     never: Option<Rejection>,
     needs: Vec<Need>,
-    readings: Vec<Reading>,
     /// The most that a device of the fleet has.
     largest_device: Vec<u64>,
+    /// The epoch of each state when it was read.
+    epochs: Vec<u32>,
+    /// Bit i: need i is met. Nothing is met where no node is in the state.
+    met: Vec<u128>,
+    /// What lacks, by the formula of [`Change`].
+    lack: Vec<u64>,
+    /// By state and need: the most in one place, and the sum over the places of one node.
+    amounts: Vec<(u64, u64)>,
 }
 
 /// One need of a demand that a node may or may not meet.
@@ -128,16 +136,6 @@ enum Need {
     Node(usize),
     Device(usize),
     Devices,
-}
-
-/// One state under one demand.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reading {
-    /// Bit i: need i is met.
-    met: u128,
-    /// What lacks, by the formula of [`Change`].
-    lack: u64,
-    epoch: u32,
 }
 
 impl Gauges {
@@ -166,45 +164,39 @@ impl Gauges {
         };
         let all = (1_u128 << gauge.needs.len()) - 1;
         let state_of = ledger.state_of();
-        let fits = |node: usize| {
-            let reading = &gauge.readings[state_of[node] as usize];
-            shape.missing.is_empty() && reading.met == all
-        };
         let allowed = |node: usize| verdicts.iter().all(|verdict| verdict.allowed[node]);
-        let somewhere = shape.missing.is_empty()
-            && ledger
-                .states()
-                .live()
-                .any(|state| gauge.readings[state as usize].met == all);
-        if somewhere {
-            if (0..state_of.len()).any(|node| fits(node) && allowed(node)) {
+        let (mut somewhere, mut fits) = (0, false);
+        for met in &gauge.met {
+            somewhere |= met;
+            fits |= *met == all;
+        }
+        if fits && shape.missing.is_empty() {
+            let fits = |node: &usize| gauge.met[state_of[*node] as usize] == all;
+            let places: Vec<usize> = (0..state_of.len()).filter(fits).collect();
+            if places.iter().any(|node| allowed(*node)) {
                 return None;
             }
-            let places: Vec<usize> = (0..state_of.len()).filter(|node| fits(*node)).collect();
             return Some(forbidden(ledger, &verdicts, &places));
         }
         let reason = match &gauge.never {
             Some(never) => never.clone(),
-            None => gauge.now(ledger, &space, &shape),
+            None => gauge.now(ledger, &space, &shape, somewhere),
         };
-        let lack = |state: u32| gauge.readings[state as usize].lack;
         let (node, waived) = if verdicts.is_empty() {
-            let live = ledger.states().live();
-            let (least, mut states) = live.fold((u64::MAX, Vec::new()), |(least, mut states), state| {
-                let lack = lack(state);
-                if lack < least {
-                    states.clear();
-                }
-                if lack <= least {
-                    states.push(state);
-                }
-                (least.min(lack), states)
-            });
+            let least = gauge.lack.iter().copied().min()?;
             debug_assert!(least > 0, "it would fit");
-            let firsts = states.drain(..).filter_map(|state| ledger.first(state));
-            let (_, node) = firsts.min()?;
-            (node as usize, Vec::new())
+            let mut first: Option<(u32, u32)> = None;
+            for (state, lack) in (0_u32..).zip(&gauge.lack) {
+                if *lack == least
+                    && ledger.states().members(state) > 0
+                    && let Some(member) = ledger.first(state)
+                {
+                    first = Some(first.map_or(member, |first| first.min(member)));
+                }
+            }
+            (first?.1 as usize, Vec::new())
         } else {
+            let lack = |state: u32| gauge.lack[state as usize];
             let key = |node: &usize| (lack(state_of[*node]), ledger.rank(*node));
             let nodes = 0..state_of.len();
             match nodes.clone().filter(|node| allowed(*node)).min_by_key(key) {
@@ -283,8 +275,11 @@ impl Gauge {
         let mut gauge = Self {
             never: None,
             needs,
-            readings: Vec::new(),
             largest_device,
+            epochs: Vec::new(),
+            met: Vec::new(),
+            lack: Vec::new(),
+            amounts: Vec::new(),
         };
         gauge.never = gauge.never(space, shape);
         gauge
@@ -303,14 +298,19 @@ impl Gauge {
                 largest: 0,
             });
         }
-        let rows = || space.classes.iter().map(|class| &class.full[..]);
-        let met: Vec<u128> = rows().map(|row| self.met(space, row, shape)).collect();
-        if let Some(need) = self.single(&met) {
-            let largest = rows().map(|row| self.best(space, row, shape, need).0).max();
+        let mut amounts = Vec::new();
+        let mut met = Vec::new();
+        for class in &space.classes {
+            let at = amounts.len();
+            amounts.resize(at + self.needs.len(), (0, 0));
+            met.push(self.read(space, &class.full, shape, &mut amounts[at..]).0);
+        }
+        if let Some(need) = self.single(met.iter().fold(0, |all, met| all | met)) {
+            let largest = amounts.iter().skip(need).step_by(self.needs.len());
             return Some(Rejection::ExceedsEveryNode {
-                resource: name(space, need),
-                requested: requested(shape, need),
-                largest: largest.unwrap_or(0),
+                resource: name(space, self.needs[need]),
+                requested: requested(shape, self.needs[need]),
+                largest: largest.map(|(best, _)| *best).max().unwrap_or(0),
             });
         }
         let resources = self.together(space, &met)?;
@@ -320,45 +320,46 @@ impl Gauge {
     /// Reads the states that changed.
     fn refresh(&mut self, ledger: &Ledger, space: &Space, shape: &Demand) {
         let states = ledger.states();
-        self.readings.resize(states.len(), Reading::default());
-        for (state, epoch) in (0_u32..).zip(states.epochs()) {
-            if self.readings[state as usize].epoch == *epoch {
+        let width = self.needs.len();
+        self.epochs.resize(states.len(), 0);
+        self.met.resize(states.len(), 0);
+        self.lack.resize(states.len(), u64::MAX);
+        self.amounts.resize(states.len() * width, (0, 0));
+        for (state, epoch) in states.epochs().iter().enumerate() {
+            if self.epochs[state] == *epoch {
                 continue;
             }
-            let (met, lack) = if states.members(state) == 0 {
-                (0, u64::MAX)
+            self.epochs[state] = *epoch;
+            (self.met[state], self.lack[state]) = (0, u64::MAX);
+            let mut amounts = std::mem::take(&mut self.amounts);
+            let own = &mut amounts[state * width..][..width];
+            if states.members(state as u32) > 0 {
+                let row = states.row(state as u32);
+                (self.met[state], self.lack[state]) = self.read(space, row, shape, own);
             } else {
-                let row = states.row(state);
-                (self.met(space, row, shape), self.lack(space, row, shape))
-            };
-            let epoch = *epoch;
-            self.readings[state as usize] = Reading { met, lack, epoch };
+                own.fill((0, 0));
+            }
+            self.amounts = amounts;
         }
     }
 
     /// The reason in the present state, where no state meets all and an empty fleet would.
-    fn now(&self, ledger: &Ledger, space: &Space, shape: &Demand) -> Rejection {
+    fn now(&self, ledger: &Ledger, space: &Space, shape: &Demand, somewhere: u128) -> Rejection {
         let states = ledger.states();
-        let somewhere = self
-            .readings
-            .iter()
-            .fold(0_u128, |all, reading| all | reading.met);
-        let blocked = (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0);
-        let Some(need) = blocked.map(|i| self.needs[i]) else {
-            let met: Vec<u128> = states
-                .live()
-                .map(|state| self.readings[state as usize].met)
-                .collect();
-            let resources = self.together(space, &met).unwrap_or_default();
+        let Some(need) = self.single(somewhere) else {
+            let live = states.live().map(|state| self.met[state as usize]);
+            let resources = self
+                .together(space, &live.collect::<Vec<_>>())
+                .unwrap_or_default();
             return Rejection::Scattered { resources };
         };
         let (mut largest_free, mut total) = (0, 0_u128);
-        for state in states.live() {
-            let (best, sum) = self.best(space, states.row(state), shape, need);
-            largest_free = largest_free.max(best);
-            total += sum * u128::from(states.members(state));
+        let amounts = self.amounts.iter().skip(need).step_by(self.needs.len());
+        for ((best, sum), members) in amounts.zip(states.all_members()) {
+            largest_free = largest_free.max(*best);
+            total += u128::from(*sum) * u128::from(*members);
         }
-        let (resource, requested) = (name(space, need), requested(shape, need));
+        let (resource, requested) = (name(space, self.needs[need]), requested(shape, self.needs[need]));
         let total_free = u64::try_from(total).unwrap_or(u64::MAX);
         if total_free < requested {
             Rejection::Insufficient {
@@ -377,46 +378,43 @@ impl Gauge {
         }
     }
 
-    /// Which needs a row meets.
-    fn met(&self, space: &Space, row: &[u64], shape: &Demand) -> u128 {
+    /// What a row has of each need, which needs it meets, and what lacks by the formula of [`Change`].
+    fn read(&self, space: &Space, row: &[u64], shape: &Demand, amounts: &mut [(u64, u64)]) -> (u128, u64) {
+        let mut lack = shape.missing.len() as u64 * MILLION;
         let mut met = 0;
-        for (i, need) in self.needs.iter().enumerate() {
-            let enough = self.best(space, row, shape, *need).0 >= requested(shape, *need);
-            met |= u128::from(enough) << i;
-        }
-        met
-    }
-
-    /// The most in one place of a row, and the sum over its places.
-    fn best(&self, space: &Space, row: &[u64], shape: &Demand, need: Need) -> (u64, u128) {
-        match need {
-            Need::Node(i) => (row[1 + i], u128::from(row[1 + i])),
-            Need::Device(i) => {
-                let (mut best, mut sum) = (0, 0_u128);
-                let allowed = shape.allowed[row[0] as usize];
-                let cells = row[1 + space.node_dims() + i..space.devices_end]
-                    .iter()
-                    .step_by(space.device_dims());
-                for (device, free) in cells.enumerate() {
-                    if allowed >> device & 1 == 1 {
-                        best = best.max(*free);
-                        sum += u128::from(*free);
-                    }
+        for (i, (need, amount)) in self.needs.iter().zip(amounts.iter_mut()).enumerate() {
+            *amount = match need {
+                Need::Node(i) => {
+                    let free = row[1 + i];
+                    let short = part(shape.node[*i].saturating_sub(free), space.largest[*i]);
+                    lack = lack.saturating_add(short);
+                    (free, free)
                 }
-                (best, sum)
-            }
-            Need::Devices => {
-                let fitting = u64::from(fit::fitting(space, row, shape).count_ones());
-                (fitting, u128::from(fitting))
-            }
+                Need::Device(i) => most(space, row, shape, *i),
+                Need::Devices => {
+                    let fitting = u64::from(fit::fitting(space, row, shape).count_ones());
+                    (fitting, fitting)
+                }
+            };
+            met |= u128::from(amount.0 >= requested(shape, *need)) << i;
         }
+        if shape.count == 1 && space.device_dims() == 1 && shape.allowed[row[0] as usize] != 0 {
+            // One share of one device: the device with the most lacks least.
+            let (best, _) = most(space, row, shape, 0);
+            let short = part(shape.device[0].saturating_sub(best), self.largest_device[0]);
+            lack = lack.saturating_add(short);
+        } else if shape.count > 0 {
+            let chosen = self.chosen(space, row, shape);
+            lack = chosen
+                .iter()
+                .fold(lack, |sum, (lack, _)| sum.saturating_add(*lack));
+        }
+        (met, lack)
     }
 
-    /// The first need that no place meets.
-    fn single(&self, met: &[u128]) -> Option<Need> {
-        let somewhere = met.iter().fold(0_u128, |all, met| all | met);
-        let blocked = (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0);
-        blocked.map(|i| self.needs[i])
+    /// The first need that no place meets, given those that some place meets.
+    fn single(&self, somewhere: u128) -> Option<usize> {
+        (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0)
     }
 
     /// Needs that no place meets together, none of them superfluous; `None` where some place meets all.
@@ -434,23 +432,6 @@ impl Gauge {
         }
         let names = (0..self.needs.len()).filter(|need| blocked >> need & 1 == 1);
         Some(names.map(|need| name(space, self.needs[need])).collect())
-    }
-
-    /// What lacks on a row, by the formula of [`Change`].
-    fn lack(&self, space: &Space, row: &[u64], shape: &Demand) -> u64 {
-        let mut lack: u64 = shape.missing.len() as u64 * MILLION;
-        for ((need, free), largest) in shape.node.iter().zip(&row[1..]).zip(&space.largest) {
-            lack = lack.saturating_add(part(need.saturating_sub(*free), *largest));
-        }
-        if shape.count > 0 {
-            let chosen = self.chosen(space, row, shape);
-            let devices = chosen
-                .iter()
-                .map(|(lack, _)| *lack)
-                .fold(0_u64, u64::saturating_add);
-            lack = lack.saturating_add(devices);
-        }
-        lack
     }
 
     /// The devices where least lacks, with what lacks; those that would have to be added have no position.
@@ -535,6 +516,21 @@ impl Gauge {
 
 const MILLION: u64 = 1_000_000;
 
+/// The most that a device of an accepted kind has of a resource, and what all of them have.
+fn most(space: &Space, row: &[u64], shape: &Demand, resource: usize) -> (u64, u64) {
+    let mut allowed = shape.allowed[row[0] as usize];
+    let (mut best, mut sum) = (0, 0_u64);
+    let devices = &row[1 + space.node_dims()..space.devices_end];
+    for free in devices[resource..].iter().step_by(space.device_dims()) {
+        if allowed & 1 == 1 {
+            best = best.max(*free);
+            sum = sum.saturating_add(*free);
+        }
+        allowed >>= 1;
+    }
+    (best, sum)
+}
+
 /// An amount in millionths of the largest, rounded up.
 fn part(amount: u64, largest: u64) -> u64 {
     if amount == 0 {
@@ -555,7 +551,7 @@ fn name(space: &Space, need: Need) -> String {
         Need::Node(i) => space.node_resources[i].clone(),
         Need::Device(0) => SHARE.to_owned(),
         Need::Device(i) => space.device_resources[i].clone(),
-        Need::Devices => "devices".to_owned(),
+        Need::Devices => DEVICES.to_owned(),
     }
 }
 

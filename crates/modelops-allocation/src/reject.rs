@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::constraint::Constraint;
 
+/// The name under which the number of devices is reported that have enough left of all that is asked of one.
+pub(crate) const DEVICES: &str = "devices";
+
 /// A rule about places that rejects a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -136,8 +139,53 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// The words where whole devices are counted: there may be free parts of others, none of them enough.
+    fn devices(&self) -> Option<String> {
+        let plural = |n: u64| if n == 1 { "device" } else { "devices" };
+        match self {
+            Self::ExceedsEveryNode {
+                resource,
+                requested,
+                largest,
+            } if resource == DEVICES => Some(format!(
+                "needs {requested} {} on one node, the largest has {largest} that could do even when empty",
+                plural(*requested)
+            )),
+            Self::Insufficient {
+                resource,
+                requested,
+                total_free: 0,
+                ..
+            } if resource == DEVICES => Some(format!(
+                "needs {requested} {} with enough left, and on none is enough left",
+                plural(*requested)
+            )),
+            Self::Insufficient {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            }
+            | Self::Fragmented {
+                resource,
+                requested,
+                largest_free,
+                total_free,
+            } if resource == DEVICES => Some(format!(
+                "needs {requested} {} with enough left on one node, there are {total_free} in all and {largest_free} on the best node",
+                plural(*requested)
+            )),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.devices() {
+            return f.write_str(&text);
+        }
         match self {
             Self::NoNodes => write!(f, "the fleet has no node"),
             Self::NoMatchingDevice { kinds } if kinds.is_empty() => write!(f, "no node has a device"),

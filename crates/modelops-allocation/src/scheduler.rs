@@ -100,9 +100,9 @@ impl<S: Score> Scheduler<S> {
         match self.bind_best(party, |_| true) {
             Some(placement) => Ok(placement),
             None => {
-                let reason = self
-                    .explain(party)
-                    .map_or(Rejection::NoNodes, |answer| answer.reason);
+                let demand = self.ledger.demand_of(party);
+                let answer = self.gauges.explain(&mut self.ledger, demand, request);
+                let reason = answer.map_or(Rejection::NoNodes, |answer| answer.reason);
                 self.ledger.forget(party);
                 Err(reason)
             }
@@ -149,10 +149,8 @@ impl<S: Score> Scheduler<S> {
     /// **Complexity**: O(states) after the first call for a demand; only states that changed since are read again.
     #[must_use]
     pub fn why_not(&mut self, request: &Request) -> Option<Explanation> {
-        let party = self.ledger.party(request);
-        let answer = self.explain(party);
-        self.ledger.forget(party);
-        answer
+        let demand = self.ledger.demand_id(request);
+        self.gauges.explain(&mut self.ledger, demand, request)
     }
 
     /// The state of the fleet.

@@ -44,6 +44,11 @@ impl States {
         self.members[state as usize]
     }
 
+    /// How many nodes are in each state.
+    pub(crate) fn all_members(&self) -> &[u32] {
+        &self.members
+    }
+
     pub(crate) fn epochs(&self) -> &[u32] {
         &self.epochs
     }
