@@ -21,7 +21,7 @@ use crate::workload::Workload;
 ///
 /// **Formula**: U = Σ devices(g) · K(g) + Σ nodes(c) · Σᵢ capacityᵢ(c) · λᵢ(c) + Σᵣ replicasᵣ · max(0, max over c of valueᵣ
 /// − countᵣ · π(g, shareᵣ) − Σᵢ needᵢᵣ · λᵢ(c)), over groups g of kinds, classes c of equal nodes on which r fits, resources i; K(g)
-/// the dearest set of shares of at most 1000 in all, π(g, 1000) = K(g).
+/// the dearest set of shares of at most 1000 in all, a whole device being one of them; who asks for whole devices pays K(g) for each.
 ///
 /// # Example
 /// ```

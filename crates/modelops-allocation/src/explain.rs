@@ -100,7 +100,7 @@ impl fmt::Display for Change {
             }
         }
         for blocker in &self.waived {
-            part(f, format_args!("without the rule {blocker}"))?;
+            part(f, format_args!("the rule {blocker} waived"))?;
         }
         Ok(())
     }
@@ -126,8 +126,17 @@ struct Gauge {
     met: Vec<u128>,
     /// What lacks, by the formula of [`Change`].
     lack: Vec<u64>,
-    /// By state and need: the most in one place, and the sum over the places of one node.
-    amounts: Vec<(u64, u64)>,
+    /// By need and state: the most in one place, and the sum over the places of one node. An explanation reads one need only.
+    amounts: Vec<Vec<(u64, u64)>>,
+    /// How many states meet each need, and how many meet all.
+    meeting: Vec<u32>,
+    fitting: u32,
+    /// The states where least lacks, and how much that is.
+    nearest: Vec<u32>,
+    least: u64,
+    /// The amounts of one state, and the states that changed: kept for their memory.
+    row: Vec<(u64, u64)>,
+    changed: Vec<u32>,
 }
 
 /// One need of a demand that a node may or may not meet.
@@ -165,12 +174,7 @@ impl Gauges {
         let all = (1_u128 << gauge.needs.len()) - 1;
         let state_of = ledger.state_of();
         let allowed = |node: usize| verdicts.iter().all(|verdict| verdict.allowed[node]);
-        let (mut somewhere, mut fits) = (0, false);
-        for met in &gauge.met {
-            somewhere |= met;
-            fits |= *met == all;
-        }
-        if fits && shape.missing.is_empty() {
+        if gauge.fitting > 0 && shape.missing.is_empty() {
             let fits = |node: &usize| gauge.met[state_of[*node] as usize] == all;
             let places: Vec<usize> = (0..state_of.len()).filter(fits).collect();
             if places.iter().any(|node| allowed(*node)) {
@@ -180,20 +184,12 @@ impl Gauges {
         }
         let reason = match &gauge.never {
             Some(never) => never.clone(),
-            None => gauge.now(ledger, &space, &shape, somewhere),
+            None => gauge.now(ledger, &space, &shape),
         };
         let (node, waived) = if verdicts.is_empty() {
-            let least = gauge.lack.iter().copied().min()?;
-            debug_assert!(least > 0, "it would fit");
-            let mut first: Option<(u32, u32)> = None;
-            for (state, lack) in (0_u32..).zip(&gauge.lack) {
-                if *lack == least
-                    && ledger.states().members(state) > 0
-                    && let Some(member) = ledger.first(state)
-                {
-                    first = Some(first.map_or(member, |first| first.min(member)));
-                }
-            }
+            debug_assert!(gauge.least > 0, "it would fit");
+            let firsts = gauge.nearest.iter().filter_map(|state| ledger.first(*state));
+            let first = firsts.min();
             (first?.1 as usize, Vec::new())
         } else {
             let lack = |state: u32| gauge.lack[state as usize];
@@ -280,7 +276,16 @@ impl Gauge {
             met: Vec::new(),
             lack: Vec::new(),
             amounts: Vec::new(),
+            meeting: Vec::new(),
+            fitting: 0,
+            nearest: Vec::new(),
+            least: u64::MAX,
+            row: Vec::new(),
+            changed: Vec::new(),
         };
+        gauge.meeting.resize(gauge.needs.len(), 0);
+        gauge.amounts.resize(gauge.needs.len(), Vec::new());
+        gauge.row.resize(gauge.needs.len(), (0, 0));
         gauge.never = gauge.never(space, shape);
         gauge
     }
@@ -305,7 +310,8 @@ impl Gauge {
             amounts.resize(at + self.needs.len(), (0, 0));
             met.push(self.read(space, &class.full, shape, &mut amounts[at..]).0);
         }
-        if let Some(need) = self.single(met.iter().fold(0, |all, met| all | met)) {
+        let somewhere = met.iter().fold(0_u128, |all, met| all | met);
+        if let Some(need) = (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0) {
             let largest = amounts.iter().skip(need).step_by(self.needs.len());
             return Some(Rejection::ExceedsEveryNode {
                 resource: name(space, self.needs[need]),
@@ -320,33 +326,64 @@ impl Gauge {
     /// Reads the states that changed.
     fn refresh(&mut self, ledger: &Ledger, space: &Space, shape: &Demand) {
         let states = ledger.states();
-        let width = self.needs.len();
         self.epochs.resize(states.len(), 0);
         self.met.resize(states.len(), 0);
         self.lack.resize(states.len(), u64::MAX);
-        self.amounts.resize(states.len() * width, (0, 0));
-        for (state, epoch) in states.epochs().iter().enumerate() {
-            if self.epochs[state] == *epoch {
-                continue;
+        for amounts in &mut self.amounts {
+            amounts.resize(states.len(), (0, 0));
+        }
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.clear();
+        for ((state, epoch), seen) in (0_u32..).zip(states.epochs()).zip(&self.epochs) {
+            if epoch != seen {
+                changed.push(state);
             }
-            self.epochs[state] = *epoch;
-            (self.met[state], self.lack[state]) = (0, u64::MAX);
-            let mut amounts = std::mem::take(&mut self.amounts);
-            let own = &mut amounts[state * width..][..width];
-            if states.members(state as u32) > 0 {
-                let row = states.row(state as u32);
-                (self.met[state], self.lack[state]) = self.read(space, row, shape, own);
+        }
+        let mut row = std::mem::take(&mut self.row);
+        let mut stale = false;
+        for state in &changed {
+            let at = *state as usize;
+            // An odd epoch is in use: it was counted then, and is now.
+            if self.epochs[at] % 2 == 1 {
+                self.count(self.met[at], u32::wrapping_sub);
+            }
+            stale |= self.lack[at] <= self.least;
+            self.epochs[at] = states.epochs()[at];
+            if states.members(*state) > 0 {
+                (self.met[at], self.lack[at]) = self.read(space, states.row(*state), shape, &mut row);
+                self.count(self.met[at], u32::wrapping_add);
             } else {
-                own.fill((0, 0));
+                (self.met[at], self.lack[at]) = (0, u64::MAX);
+                row.fill((0, 0));
             }
-            self.amounts = amounts;
+            stale |= self.lack[at] <= self.least;
+            for (amounts, amount) in self.amounts.iter_mut().zip(&row) {
+                amounts[at] = *amount;
+            }
+        }
+        (self.row, self.changed) = (row, changed);
+        if stale {
+            self.least = self.lack.iter().copied().min().unwrap_or(u64::MAX);
+            self.nearest.clear();
+            let states = (0_u32..).zip(&self.lack);
+            let nearest = states.filter(|(_, lack)| **lack == self.least);
+            self.nearest.extend(nearest.map(|(state, _)| state));
         }
     }
 
+    /// Counts a state in or out.
+    fn count(&mut self, met: u128, change: fn(u32, u32) -> u32) {
+        for (need, meeting) in self.meeting.iter_mut().enumerate() {
+            *meeting = change(*meeting, (met >> need & 1) as u32);
+        }
+        let all = (1_u128 << self.needs.len()) - 1;
+        self.fitting = change(self.fitting, u32::from(met == all));
+    }
+
     /// The reason in the present state, where no state meets all and an empty fleet would.
-    fn now(&self, ledger: &Ledger, space: &Space, shape: &Demand, somewhere: u128) -> Rejection {
+    fn now(&self, ledger: &Ledger, space: &Space, shape: &Demand) -> Rejection {
         let states = ledger.states();
-        let Some(need) = self.single(somewhere) else {
+        let Some(need) = self.meeting.iter().position(|states| *states == 0) else {
             let live = states.live().map(|state| self.met[state as usize]);
             let resources = self
                 .together(space, &live.collect::<Vec<_>>())
@@ -354,8 +391,7 @@ impl Gauge {
             return Rejection::Scattered { resources };
         };
         let (mut largest_free, mut total) = (0, 0_u128);
-        let amounts = self.amounts.iter().skip(need).step_by(self.needs.len());
-        for ((best, sum), members) in amounts.zip(states.all_members()) {
+        for ((best, sum), members) in self.amounts[need].iter().zip(states.all_members()) {
             largest_free = largest_free.max(*best);
             total += u128::from(*sum) * u128::from(*members);
         }
@@ -382,6 +418,8 @@ impl Gauge {
     fn read(&self, space: &Space, row: &[u64], shape: &Demand, amounts: &mut [(u64, u64)]) -> (u128, u64) {
         let mut lack = shape.missing.len() as u64 * MILLION;
         let mut met = 0;
+        // Where a device has a share and nothing else, one look at the devices answers all.
+        let shares = (shape.count > 0 && space.device_dims() == 1).then(|| most(space, row, shape, 0));
         for (i, (need, amount)) in self.needs.iter().zip(amounts.iter_mut()).enumerate() {
             *amount = match need {
                 Need::Node(i) => {
@@ -390,7 +428,12 @@ impl Gauge {
                     lack = lack.saturating_add(short);
                     (free, free)
                 }
-                Need::Device(i) => most(space, row, shape, *i),
+                Need::Device(i) => shares.unwrap_or_else(|| most(space, row, shape, *i)),
+                Need::Devices
+                    if shape.count == 1 && shares.is_some_and(|(best, _)| best < shape.device[0]) =>
+                {
+                    (0, 0)
+                }
                 Need::Devices => {
                     let fitting = u64::from(fit::fitting(space, row, shape).count_ones());
                     (fitting, fitting)
@@ -398,9 +441,8 @@ impl Gauge {
             };
             met |= u128::from(amount.0 >= requested(shape, *need)) << i;
         }
-        if shape.count == 1 && space.device_dims() == 1 && shape.allowed[row[0] as usize] != 0 {
+        if let (1, Some((best, _)), true) = (shape.count, shares, shape.allowed[row[0] as usize] != 0) {
             // One share of one device: the device with the most lacks least.
-            let (best, _) = most(space, row, shape, 0);
             let short = part(shape.device[0].saturating_sub(best), self.largest_device[0]);
             lack = lack.saturating_add(short);
         } else if shape.count > 0 {
@@ -410,11 +452,6 @@ impl Gauge {
                 .fold(lack, |sum, (lack, _)| sum.saturating_add(*lack));
         }
         (met, lack)
-    }
-
-    /// The first need that no place meets, given those that some place meets.
-    fn single(&self, somewhere: u128) -> Option<usize> {
-        (0..self.needs.len()).find(|need| somewhere >> need & 1 == 0)
     }
 
     /// Needs that no place meets together, none of them superfluous; `None` where some place meets all.

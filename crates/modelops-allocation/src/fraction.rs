@@ -58,6 +58,21 @@ impl Fraction {
         }
     }
 
+    /// The sum of two.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let num = &self.num * &other.den + &other.num * &self.den;
+        Self::new(num, &self.den * &other.den)
+    }
+
+    /// The difference, or nothing where `other` is more.
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        let (more, less) = (&self.num * &other.den, &other.num * &self.den);
+        if less >= more {
+            return Self::zero();
+        }
+        Self::new(more - less, &self.den * &other.den)
+    }
+
     pub(crate) fn numerator(&self) -> &BigUint {
         &self.num
     }

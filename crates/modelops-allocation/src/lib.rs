@@ -6,6 +6,7 @@ mod batch;
 mod bound;
 mod catalogue;
 mod certificate;
+mod cohort;
 mod constraint;
 mod descent;
 mod divide;
@@ -51,6 +52,7 @@ pub use assignment::{Assignment, Offer, assign};
 pub use bound::{Bound, Limit};
 pub use catalogue::{Catalogue, Model, ModelVariant};
 pub use certificate::Certificate;
+pub use cohort::{Cohort, QuotaShare, QuotaStop, divide_quota};
 pub use constraint::{Constraint, HOSTNAME, Selector};
 pub use divide::{Division, DivisionMethod, divide};
 pub use error::{

@@ -13,7 +13,7 @@ pub(crate) struct Market {
     pub(crate) groups: Vec<u64>,
     /// Equal nodes together.
     pub(crate) classes: Vec<Seller>,
-    /// The sizes of shares below a whole device.
+    /// The sizes of shares, a whole device among them where one is asked for.
     pub(crate) sizes: Vec<usize>,
     /// Replicas that need the same and are worth the same.
     pub(crate) batches: Vec<Batch>,
@@ -133,7 +133,7 @@ impl Market {
         let mut sizes: Vec<usize> = batches
             .iter()
             .map(|batch| batch.share)
-            .filter(|s| (1..1000).contains(s))
+            .filter(|share| *share > 0)
             .collect();
         sizes.sort_unstable();
         sizes.dedup();
