@@ -4,7 +4,6 @@
 //! peer to run beside them: the simulator of the trace's authors is a fork of kube-scheduler that by their account takes ten minutes a run.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use modelops_allocation::score::FragmentationGradient;
@@ -23,8 +22,8 @@ const SIMULATOR: (&str, &str) = (
     "a fork of kube-scheduler in Go; its authors state ten minutes a run",
 );
 
-pub fn run(run: &mut Comparison) {
-    let Some(folder) = std::env::var_os("MODELOPS_DATA").map(|data| PathBuf::from(data).join("openb")) else {
+pub(crate) fn run(run: &mut Comparison) {
+    let Some(folder) = modelops_testkit::data_dir().map(|data| data.join("openb")) else {
         eprintln!("placement is left out: MODELOPS_DATA does not name the folder of conformance data");
         return;
     };
