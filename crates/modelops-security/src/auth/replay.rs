@@ -63,8 +63,8 @@ impl ReplayCache {
                 self.seen.remove(&name);
             }
         }
-        // The hash is keyed, so nobody can look for two nonces that share one; by chance a new nonce is refused once in
-        // 2⁶⁴ ÷ `capacity` requests.
+        // The hash is keyed, so nobody can look for two nonces that share one; by chance, one new nonce in 2⁶⁴ ÷ `capacity`
+        // is refused.
         let name = self.key.hash_one((key_id, nonce));
         if self.seen.contains(&name) {
             return Err(RequestError::Replayed);
