@@ -63,7 +63,7 @@ pub use plot::LinePlot;
 pub use robust_loss::RobustLoss;
 pub use rule::Rule;
 pub use search::cma_sampler::CmaEsSampler;
-pub use search::error::{ParameterError, SpaceError, StudyError};
+pub use search::error::{DatabaseError, ParameterError, SpaceError, StudyError};
 pub use search::gp_sampler::GaussianProcessSampler;
 pub use search::grid::GridSampler;
 pub use search::halton::HaltonSampler;

@@ -1,5 +1,7 @@
 //! Why a space or a study refuses.
 
+use std::path::PathBuf;
+
 use super::journal::JournalError;
 
 /// A search space is not well formed.
@@ -90,6 +92,48 @@ pub enum ParameterError {
     },
 }
 
+/// A database file cannot be read or written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// `SQLite` refused: for its codes see <https://www.sqlite.org/rescode.html>.
+    #[error("{path:?}: SQLite refuses with code {code}")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// The extended result code, such as 5 where others kept the file locked.
+        code: i32,
+    },
+    /// The file is no database, or one without Optuna's tables of version 12.
+    #[error("{path:?} does not have Optuna's tables of version 12")]
+    OtherTables {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds a study of this name with other directions.
+    #[error("{path:?} holds this study with other directions")]
+    OtherDirections {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A trial in the file does not fit the space: open it with the space it was made with.
+    #[error("trial {trial} in {path:?} does not fit the space")]
+    OtherSpace {
+        /// The file.
+        path: PathBuf,
+        /// The trial's number.
+        trial: usize,
+    },
+    /// Integers of `SQLite` end at 2⁶³ - 1, and so do the steps of intermediate values.
+    #[error("{path:?} cannot hold the step {step}")]
+    StepTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The step.
+        step: u64,
+    },
+}
+
 /// A study refuses a request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -135,4 +179,7 @@ pub enum StudyError {
     /// The journal cannot be read or written; the study is as it was.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The database cannot be read or written; the study is as it was.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }

@@ -168,7 +168,7 @@ impl Drop for Locked<'_> {
 }
 
 /// The date and time of a duration since 1970, to the microsecond, in UTC.
-fn iso_8601(since_1970: Duration) -> String {
+pub(crate) fn iso_8601(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     // Days are counted in eras of 400 years that begin on a first of March, so that the leap day comes last.

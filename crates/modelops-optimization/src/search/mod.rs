@@ -1,6 +1,8 @@
 //! Hyper-parameter search: spaces, samplers and studies.
 
 pub(crate) mod cma_sampler;
+#[cfg(feature = "sqlite")]
+pub(crate) mod database;
 pub(crate) mod error;
 pub(crate) mod evolution;
 pub(crate) mod gaussian_process;

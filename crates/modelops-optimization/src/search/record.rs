@@ -349,7 +349,7 @@ fn quote_non_finite(line: &str) -> String {
 }
 
 /// A domain as Optuna writes it: a string of JSON.
-fn distribution(domain: &Domain) -> String {
+pub(crate) fn distribution(domain: &Domain) -> String {
     match domain {
         Domain::Float { low, high, log, step } => json!({
             "name": "FloatDistribution",
@@ -367,7 +367,7 @@ fn distribution(domain: &Domain) -> String {
     .to_string()
 }
 
-fn parse_distribution(text: &str) -> Option<Domain> {
+pub(crate) fn parse_distribution(text: &str) -> Option<Domain> {
     let json: Json = serde_json::from_str(&quote_non_finite(text)).ok()?;
     let attributes = json.get("attributes")?;
     let flag = |name: &str| attributes.get(name).and_then(Json::as_bool).unwrap_or(false);

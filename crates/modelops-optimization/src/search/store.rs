@@ -1,8 +1,10 @@
-//! A study and its journal kept in step.
+//! A study and the file that keeps it, in step.
 
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "sqlite")]
+use super::database::Database;
 use super::error::StudyError;
 use super::journal::{Journal, JournalError, Locked};
 use super::parameters::Parameters;
@@ -14,11 +16,37 @@ use super::record::{
 use super::study::Study;
 use super::trial::{Trial, TrialState};
 
+/// What keeps a study.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Journal(JournalStore),
+    #[cfg(feature = "sqlite")]
+    Database(Box<Database>),
+}
+
+/// A kept study, locked and up to date: takes one change at a time, and fails without a trace.
+pub(crate) trait Entry {
+    /// Writes down that the study exists, if nobody has.
+    fn create_study(&mut self, study: &Study) -> Result<(), StudyError>;
+
+    /// Writes down a trial that starts, or one that waits to.
+    fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), StudyError>;
+
+    /// Writes down that a trial which waited starts, with its parameters.
+    fn start_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), StudyError>;
+
+    /// Writes down how a trial ended.
+    fn finish_trial(&mut self, trial: &Trial) -> Result<(), StudyError>;
+
+    /// Writes down an intermediate value.
+    fn report(&mut self, number: usize, step: u64, value: f64) -> Result<(), StudyError>;
+}
+
 /// The journal of a study, and which of its lines are the study's.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct JournalStore {
     journal: Journal,
-    pub(crate) book: Book,
+    book: Book,
 }
 
 /// Ids as the journal counts them.
@@ -34,7 +62,7 @@ pub(crate) struct Book {
     ids: Vec<usize>,
 }
 
-impl Store {
+impl JournalStore {
     pub(crate) fn open(path: &Path, clock: fn() -> Duration) -> Result<Self, JournalError> {
         Ok(Self {
             journal: Journal::open(path, clock)?,
@@ -44,14 +72,13 @@ impl Store {
 }
 
 /// The journal of a study, locked and up to date.
-pub(crate) struct Entry<'a> {
+struct JournalEntry<'a> {
     locked: Locked<'a>,
     book: &'a mut Book,
 }
 
-impl Entry<'_> {
-    /// Writes down that the study exists, if nobody has.
-    pub(crate) fn create_study(&mut self, study: &Study) -> Result<(), JournalError> {
+impl Entry for JournalEntry<'_> {
+    fn create_study(&mut self, study: &Study) -> Result<(), StudyError> {
         if self.book.study.is_some() {
             return Ok(());
         }
@@ -65,8 +92,7 @@ impl Entry<'_> {
         Ok(())
     }
 
-    /// Writes down a trial that starts, or one that waits to.
-    pub(crate) fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), JournalError> {
+    fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), StudyError> {
         let mut record = NewTrial {
             study: self.book.study.unwrap_or(0),
             state: trial.state,
@@ -77,12 +103,9 @@ impl Entry<'_> {
             system_attributes: Map::new(),
         };
         if trial.state == TrialState::Waiting {
-            let fixed: Map<String, Json> = trial
-                .parameters
-                .iter()
-                .map(|(n, v)| (n.to_owned(), choice(&v)))
-                .collect();
-            record.system_attributes.insert(FIXED.to_owned(), fixed.into());
+            record
+                .system_attributes
+                .insert(FIXED.to_owned(), fixed(trial).into());
         } else {
             record.parameters = stored(study, trial);
         }
@@ -92,8 +115,7 @@ impl Entry<'_> {
         Ok(())
     }
 
-    /// Writes down that a trial which waited starts, with its parameters.
-    pub(crate) fn start_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), JournalError> {
+    fn start_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), StudyError> {
         let id = self.book.ids[trial.number];
         let mut records: Vec<Record> = stored(study, trial)
             .into_iter()
@@ -104,11 +126,11 @@ impl Entry<'_> {
             state: TrialState::Running,
             values: Vec::new(),
         });
-        self.locked.append(&records)
+        Ok(self.locked.append(&records)?)
     }
 
-    /// Writes down how a trial ended, in one piece; the reason first, since a finished trial takes no more attributes.
-    pub(crate) fn finish_trial(&mut self, trial: &Trial) -> Result<(), JournalError> {
+    // In one piece; the reason first, since a finished trial takes no more attributes.
+    fn finish_trial(&mut self, trial: &Trial) -> Result<(), StudyError> {
         let id = self.book.ids[trial.number];
         let mut records = Vec::new();
         if let Some(reason) = &trial.reason {
@@ -134,37 +156,39 @@ impl Entry<'_> {
             state: trial.state,
             values: trial.values.clone(),
         });
-        self.locked.append(&records)
+        Ok(self.locked.append(&records)?)
     }
 
-    /// Writes down an intermediate value.
-    pub(crate) fn report(&mut self, number: usize, step: u64, value: f64) -> Result<(), JournalError> {
-        self.locked.append(&[Record::Intermediate {
-            trial: self.book.ids[number],
-            step,
-            value,
-        }])
+    fn report(&mut self, number: usize, step: u64, value: f64) -> Result<(), StudyError> {
+        let trial = self.book.ids[number];
+        Ok(self
+            .locked
+            .append(&[Record::Intermediate { trial, step, value }])?)
     }
 }
 
 impl Study {
-    /// Runs `act` with the journal, if there is one, locked and all its new lines taken in.
+    /// Runs `act` with what keeps the study, if anything, locked and all that others wrote taken in.
     pub(crate) fn with_entry<R>(
         &mut self,
-        act: impl FnOnce(&mut Self, Option<&mut Entry<'_>>) -> Result<R, StudyError>,
+        act: impl FnOnce(&mut Self, Option<&mut dyn Entry>) -> Result<R, StudyError>,
     ) -> Result<R, StudyError> {
         let Some(mut store) = self.store.take() else {
             return act(self, None);
         };
-        let result = self.with_store(&mut store, act);
+        let result = match &mut store {
+            Store::Journal(store) => self.with_journal_entry(store, act),
+            #[cfg(feature = "sqlite")]
+            Store::Database(database) => self.with_database(database, act),
+        };
         self.store = Some(store);
         result
     }
 
-    fn with_store<R>(
+    fn with_journal_entry<R>(
         &mut self,
-        store: &mut Store,
-        act: impl FnOnce(&mut Self, Option<&mut Entry<'_>>) -> Result<R, StudyError>,
+        store: &mut JournalStore,
+        act: impl FnOnce(&mut Self, Option<&mut dyn Entry>) -> Result<R, StudyError>,
     ) -> Result<R, StudyError> {
         let path = store.journal.path().to_owned();
         let mut locked = store.journal.lock()?;
@@ -174,7 +198,7 @@ impl Study {
         self.settle();
         act(
             self,
-            Some(&mut Entry {
+            Some(&mut JournalEntry {
                 locked,
                 book: &mut store.book,
             }),
@@ -246,7 +270,12 @@ impl Study {
         Ok(())
     }
 
-    fn trial_from(&self, new: NewTrial, number: usize, path: &Path) -> Result<Trial, JournalError> {
+    pub(super) fn trial_from(
+        &self,
+        new: NewTrial,
+        number: usize,
+        path: &Path,
+    ) -> Result<Trial, JournalError> {
         let mut numbers = vec![f64::NAN; self.space.len()].into_boxed_slice();
         for parameter in new.parameters {
             self.place(&mut numbers, parameter, number, path)?;
@@ -263,7 +292,7 @@ impl Study {
     }
 
     /// Gives a waiting trial the values that it is to take.
-    fn fix(
+    pub(super) fn fix(
         &mut self,
         number: usize,
         attributes: &Map<String, Json>,
@@ -323,8 +352,16 @@ fn open_trial(book: &Book, trials: &[Trial], id: usize) -> Option<usize> {
         .filter(|number| !trials[*number].finished())
 }
 
+/// The values that a waiting trial is to take, by name.
+pub(super) fn fixed(trial: &Trial) -> Map<String, Json> {
+    let values = trial.parameters.iter();
+    values
+        .map(|(name, value)| (name.to_owned(), choice(&value)))
+        .collect()
+}
+
 /// The parameters that a trial has, as lines of a journal hold them.
-fn stored(study: &Study, trial: &Trial) -> Vec<StoredParameter> {
+pub(super) fn stored(study: &Study, trial: &Trial) -> Vec<StoredParameter> {
     let parameters = study.space().parameters().iter().zip(trial.parameters.numbers());
     parameters
         .filter(|(_, n)| !n.is_nan())
@@ -336,13 +373,13 @@ fn stored(study: &Study, trial: &Trial) -> Vec<StoredParameter> {
         .collect()
 }
 
-fn take_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
+pub(super) fn take_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
     if let Some(reason) = attributes.get(REASON).and_then(Json::as_str) {
         trial.reason = Some(reason.to_owned());
     }
 }
 
-fn take_system_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
+pub(super) fn take_system_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
     if let Some(constraints) = attributes.get(CONSTRAINTS).and_then(Json::as_array) {
         trial.constraints = constraints.iter().filter_map(json_number).collect();
     }

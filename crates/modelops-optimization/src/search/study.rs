@@ -10,7 +10,7 @@ use super::pruner::{NeverPrune, Pruner, PruningContext};
 use super::random::RandomSampler;
 use super::sampler::{Context, Memory, Sampler};
 use super::space::SearchSpace;
-use super::store::Store;
+use super::store::{JournalStore, Store};
 use super::trial::{Outcome, Trial, TrialState};
 use crate::LinePlot;
 
@@ -200,13 +200,61 @@ impl Study {
     /// # std::fs::remove_file(file)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn with_journal(mut self, path: &Path, clock: fn() -> Duration) -> Result<Self, StudyError> {
-        self.store = Some(Store::open(path, clock)?);
+    pub fn with_journal(self, path: &Path, clock: fn() -> Duration) -> Result<Self, StudyError> {
+        let store = JournalStore::open(path, clock)?;
+        self.kept_in(Store::Journal(store))
+    }
+
+    /// Keeps the study in an `SQLite` file, and takes up what the file holds of it.
+    ///
+    /// The tables are those of Optuna 5, whose `optuna.storages.RDBStorage` and dashboard open the file, as this opens theirs. Every
+    /// change is one transaction: a crash loses at most the one under way. Several processes may share a study, those of Optuna among
+    /// them, as with a [journal](Self::with_journal), which writes faster.
+    ///
+    /// `clock` tells the time since 1970, for the time stamps alone; they are in UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`StudyError::Database`] where the file cannot be read or written within a minute, has other tables, or holds a study of this
+    /// name with another space or other directions.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::{SystemTime, UNIX_EPOCH};
+    ///
+    /// use modelops_optimization::{Direction, SearchSpace, Study};
+    ///
+    /// let file = std::env::temp_dir().join(format!("modelops-study-{}.db", std::process::id()));
+    /// let open = || -> Result<Study, Box<dyn std::error::Error>> {
+    ///     let space = SearchSpace::new().float("x", 0.0..=1.0)?;
+    ///     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    ///     Ok(Study::new("demo", space, Direction::Minimize).with_sqlite(&file, clock)?)
+    /// };
+    /// open()?.optimize_until(3, |trial| trial.parameters().float("x"))?;
+    /// assert_eq!(open()?.trials().len(), 3);
+    /// # std::fs::remove_file(file)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "sqlite")]
+    pub fn with_sqlite(self, path: &Path, clock: fn() -> Duration) -> Result<Self, StudyError> {
+        let database = super::database::Database::open(path, clock)?;
+        self.kept_in(Store::Database(Box::new(database)))
+    }
+
+    fn kept_in(mut self, store: Store) -> Result<Self, StudyError> {
+        self.store = Some(store);
         self.with_entry(|study, entry| match entry {
-            Some(entry) => Ok(entry.create_study(study)?),
+            Some(entry) => entry.create_study(study),
             None => Ok(()),
         })?;
         Ok(self)
+    }
+
+    /// Trials before this number are all finished.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn settled(&self) -> usize {
+        self.settled
     }
 
     /// Starts the next trial: the first of those [enqueued](Self::enqueue), or one that the sampler suggests.

@@ -12,6 +12,8 @@ mod reference;
 mod samplers;
 mod search;
 mod service;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod steps;
 mod suites;
 mod workers;
