@@ -6,6 +6,8 @@
 mod matrix;
 #[path = "../cleaning/table.rs"]
 mod table;
+#[path = "../cleaning/text.rs"]
+mod text;
 
 use modelops_benches::Comparison;
 
@@ -14,5 +16,6 @@ fn main() {
     // First, while the peak of memory of this process is that of this case.
     table::run(&mut comparison);
     matrix::run(&mut comparison);
+    text::run(&mut comparison);
     comparison.finish();
 }

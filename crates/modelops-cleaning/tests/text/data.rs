@@ -1,3 +1,4 @@
 //! Tests on the conformance data that `MODELOPS_DATA` names.
 
 mod near;
+mod repair;

@@ -3,4 +3,5 @@
 mod decontaminate;
 mod near;
 mod quality;
+mod repair;
 mod simhash;

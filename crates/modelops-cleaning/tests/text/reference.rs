@@ -2,3 +2,4 @@
 
 mod near;
 mod quality;
+mod repair;

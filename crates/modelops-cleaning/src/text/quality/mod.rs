@@ -14,11 +14,13 @@
 //! ```
 
 mod c4;
+mod c4_pages;
 mod fineweb;
 mod gopher;
 mod repetition;
 
 pub use c4::{C4Outcome, C4Quality};
+pub use c4_pages::{C4BadWords, C4Paragraphs};
 pub use fineweb::FineWebQuality;
 pub use gopher::GopherQuality;
 pub use repetition::GopherRepetition;
@@ -119,6 +121,10 @@ pub enum Reason {
     DuplicateCharacters,
     /// Too many line breaks a word: a list.
     List,
+    /// Fewer long lines than this.
+    Paragraphs(usize),
+    /// A forbidden word.
+    BadWords,
 }
 
 impl fmt::Display for Reason {
@@ -148,6 +154,8 @@ impl fmt::Display for Reason {
             Self::ShortLines => "short_line_ratio",
             Self::DuplicateCharacters => "char_dup_ratio",
             Self::List => "list_ratio",
+            Self::Paragraphs(least) => return write!(out, "< {least} paragraphs"),
+            Self::BadWords => "document_removed_with_badwords",
         };
         out.write_str(text)
     }
