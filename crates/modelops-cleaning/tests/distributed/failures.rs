@@ -12,7 +12,8 @@ use modelops_cleaning::distributed::{
     Threads,
 };
 use modelops_cleaning::{
-    Action, DropDuplicates, Equality, Keep, OutlierMethod, Outliers, PipelineSpec, Read, RunError, Step,
+    Action, Deny, DropDuplicates, Equality, Keep, OutlierMethod, Outliers, PipelineSpec, Read, References,
+    RunError, Step,
 };
 
 use crate::oracle::Oracle;
@@ -365,6 +366,18 @@ fn what_cannot_be_distributed_is_refused() {
         .into(),
     ];
     assert_eq!(refused(by_value, &at("work")), DistributedError::Typed);
+    // A shard alone cannot say which of its records another shard contradicts, and a job is not given a second file.
+    let whole: [Step; 2] = [
+        Deny::new("t1&t2&EQ(t1.id,t2.id)&IQ(t1.score,t2.score)").into(),
+        References::new(["id"], at("in/0.csv")).into(),
+    ];
+    for step in whole {
+        let mut sharded = spec();
+        sharded.steps = vec![DropDuplicates::default().into(), step];
+        let refused = refused(sharded, &at("work"));
+        assert_eq!(refused, DistributedError::NotSharded { step: 1 });
+        assert!(!at("work").exists() && no_output(folder.path()));
+    }
     let glob = at("work*");
     assert_eq!(refused(spec(), &glob), DistributedError::Path { path: glob });
     let relative = Path::new("work");
