@@ -37,8 +37,8 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
         .route("/audit/checkpoint", get(checkpoint))
         .route("/openapi.json", get(openapi))
         .route("/", get(page))
-        .fallback(async || Refusal::not_found("such path; GET /openapi.json lists them"))
-        .method_not_allowed_fallback(async || Refusal::method());
+        .fallback(async || Refusal::not_found("such path; GET /openapi.json lists them").with_body_unread())
+        .method_not_allowed_fallback(async || Refusal::method().with_body_unread());
     let router = if service.settings.metrics {
         router.layer(from_fn_with_state(Arc::clone(service), observe))
     } else {

@@ -124,7 +124,9 @@ pub(crate) async fn chat(
 ) -> Result<Response<Body>, Refusal> {
     let note = Note::of(&request);
     let wanted = &service.callers.scopes.chat;
-    let who = service.admit_caller(request.headers(), from(&request), wanted, &note)?;
+    let who = service
+        .admit_caller(request.headers(), from(&request), wanted, &note)
+        .map_err(Refusal::with_body_unread)?;
     let body = body(request).await?;
     let asked: Asked =
         serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;

@@ -1,7 +1,7 @@
 //! Answers to what is not served: a status, a reason for the log, and when to come back.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use modelops_monitoring::label_enum;
@@ -37,6 +37,7 @@ pub(crate) struct Refusal {
     kind: &'static str,
     message: String,
     retry_after: Option<u64>,
+    body_unread: bool,
 }
 
 impl Refusal {
@@ -47,7 +48,15 @@ impl Refusal {
             kind,
             message: message.into(),
             retry_after: None,
+            body_unread: false,
         }
+    }
+
+    /// The request was refused before its body was read, so the connection ends: the caller has to know, or would send the next
+    /// request into nothing.
+    pub(crate) fn with_body_unread(mut self) -> Self {
+        self.body_unread = true;
+        self
     }
 
     fn with_retry_after(mut self, seconds: u64) -> Self {
@@ -197,6 +206,9 @@ impl IntoResponse for Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.body_unread {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(

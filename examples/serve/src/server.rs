@@ -22,7 +22,7 @@ use crate::Failure;
 use crate::admin::router;
 use crate::callers::keys_hint;
 use crate::files::write_private;
-use crate::patient::Patient;
+use crate::patient::{PATIENCE, Patient};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -213,7 +213,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, router: Router) -> Connection {
         .header_read_timeout(SLOWEST_HEAD)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(
-            TokioIo::new(Patient::new(stream)),
+            TokioIo::new(Patient::new(stream, PATIENCE)),
             TowerToHyperService::new(service),
         )
 }

@@ -55,6 +55,13 @@ fn heads_and_bodies_have_bounds() {
             .call(Method::POST, "/v1/predict", &[], "x".repeat(300 << 10))
             .await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        // Since it was not read, the connection ends, and the answer says so.
+        for path in ["/v1/predict", "/v1/chat/completions", "/nowhere", "/livez"] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n");
+            let answer = raw(&served, head.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+        }
         for (body, told) in [
             (json!({"rows": []}), "1 to 1000"),
             (json!({"rows": vec![json!({}); 1001]}), "1001"),
