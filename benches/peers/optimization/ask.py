@@ -1,28 +1,29 @@
-"""Trials of the sphere by TPE on a study that holds many already."""
+"""Trials of the sphere by TPE on a study that holds many already; the library is Optuna or Rustuna, which has its names."""
 
+import importlib
 import random
 import sys
 
-import optuna
 from harness import serve
-from optuna.distributions import FloatDistribution
-from optuna.trial import create_trial
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-known, trials = int(sys.argv[1]), int(sys.argv[2])
+library = importlib.import_module(sys.argv[1])
+if hasattr(library, "logging"):
+    library.logging.set_verbosity(library.logging.ERROR)
+known, trials = int(sys.argv[2]), int(sys.argv[3])
 names = [f"x{j}" for j in range(10)]
-ranges = {name: FloatDistribution(-1, 1) for name in names}
+ranges = {name: library.distributions.FloatDistribution(-1, 1) for name in names}
 draw = random.Random(1)
 
 
 def point():
     params = {name: draw.uniform(-1, 1) for name in names}
     value = sum(x * x for x in params.values())
-    return create_trial(params=params, distributions=ranges, value=value)
+    return library.create_trial(params=params, distributions=ranges, value=value)
 
 
-study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
-study.add_trials([point() for _ in range(known)])
+study = library.create_study(sampler=library.samplers.TPESampler(seed=1))
+for _ in range(known):
+    study.add_trial(point())
 
 
 def objective(trial):

@@ -1,12 +1,14 @@
-"""A study of the ten-dimensional sphere, in memory."""
+"""A study of the ten-dimensional sphere, in memory; the library is Optuna or Rustuna, which has its names."""
 
+import importlib
 import sys
 
-import optuna
 from harness import serve
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-kind, trials = sys.argv[1], int(sys.argv[2])
+library = importlib.import_module(sys.argv[1])
+if hasattr(library, "logging"):
+    library.logging.set_verbosity(library.logging.ERROR)
+kind, trials = sys.argv[2], int(sys.argv[3])
 
 
 def objective(trial):
@@ -14,10 +16,10 @@ def objective(trial):
 
 
 def run():
-    sampler = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}[kind](seed=1)
-    study = optuna.create_study(sampler=sampler)
+    sampler = {"random": library.samplers.RandomSampler, "tpe": library.samplers.TPESampler}[kind](seed=1)
+    study = library.create_study(sampler=sampler)
     study.optimize(objective, n_trials=trials)
-    return study.best_value
+    return study.best_trial.value
 
 
 serve(run)

@@ -7,6 +7,7 @@ use modelops_optimization::{Direction, RandomSampler, Sampler, SearchSpace, Stud
 use serde::Deserialize;
 
 const OPTUNA: &str = "Optuna 5.0.0";
+const RUSTUNA: &str = "Rustuna 0.2.0";
 
 pub(crate) fn run(comparison: &mut Comparison) {
     overhead(comparison);
@@ -33,13 +34,15 @@ fn overhead(comparison: &mut Comparison) {
     comparison
         .case("random study, 1000 trials of 10 parameters")
         .ours(|| run(&with(RandomSampler::new(1)), 1000))
-        .python(OPTUNA, "study.py", &["random", "1000"])
+        .python(OPTUNA, "study.py", &["optuna", "random", "1000"])
+        .python(RUSTUNA, "study.py", &["rustuna", "random", "1000"])
         .per("trial", 1000)
         .run();
     comparison
         .case("TPE study, 1000 trials of 10 parameters")
         .ours(|| run(&with(TpeSampler::new(1)), 1000))
-        .python(OPTUNA, "study.py", &["tpe", "1000"])
+        .python(OPTUNA, "study.py", &["optuna", "tpe", "1000"])
+        .python(RUSTUNA, "study.py", &["rustuna", "tpe", "1000"])
         .per("trial", 1000)
         .value("best value of the sphere", "", Better::Lower, |best| *best)
         .agree(|a, b| (a - b).abs() < 0.5)
@@ -59,7 +62,8 @@ fn overhead(comparison: &mut Comparison) {
         comparison
             .case(&format!("TPE, 20 trials of 10 parameters after {known}"))
             .ours(move || study.optimize(20, objective).expect("one value"))
-            .python(OPTUNA, "ask.py", &[&known.to_string(), "20"])
+            .python(OPTUNA, "ask.py", &["optuna", &known.to_string(), "20"])
+            .python(RUSTUNA, "ask.py", &["rustuna", &known.to_string(), "20"])
             .per("trial", 20)
             .run();
     }
