@@ -9,7 +9,8 @@ mod suite;
 
 use modelops_benches::{Better, Comparison};
 use modelops_optimization::{
-    ElasticNet, FnObjective, Lbfgs, LinearRegression, LogisticRegression, gradient_descent,
+    Differentiable, ElasticNet, FnObjective, Lbfgs, LinearRegression, LogisticRegression, SquaredLoss,
+    gradient_descent,
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
@@ -25,6 +26,30 @@ fn main() {
     search::run(&mut comparison);
     evolution::run(&mut comparison);
     comparison.finish();
+}
+
+/// The fused gradient of least squares beside the least that any pass over the table costs: adding it up.
+fn step(comparison: &mut Comparison, name: &str, x: &Array2<f64>, y: &Array1<f64>) {
+    let loss = SquaredLoss::new(x.view(), y.view(), 0.0).expect("a regular table");
+    let w = vec![0.01; x.ncols()];
+    let mut gradient = vec![0.0; x.ncols()];
+    let cells = x.as_slice().expect("a whole table");
+    let bytes = size_of_val(cells);
+    comparison
+        .case(name)
+        .ours(|| vec![loss.value_and_gradient(&w, &mut gradient)])
+        .peer("a streaming sum of the table, one thread", || {
+            // Sixteen sums keep the adders busy while the memory is waited for.
+            let mut sums = [0.0; 16];
+            for chunk in cells.chunks_exact(16) {
+                for (sum, cell) in sums.iter_mut().zip(chunk) {
+                    *sum += cell;
+                }
+            }
+            sums.to_vec()
+        })
+        .per("byte", bytes)
+        .run();
 }
 
 /// A table that both sides can make alike: a congruential sequence in ±½, and targets linear in it.
@@ -56,12 +81,14 @@ fn tables(comparison: &mut Comparison) {
         "logistic, 100,000 × 100",
         "lasso, 100,000 × 100",
         "lasso, 500 × 20,000",
+        "one step of descent, 100,000 × 100",
     ];
     if !names.iter().any(|name| comparison.wants(name)) {
         return;
     }
     let (x, y) = table(100_000, 100);
     let labels: Vec<bool> = y.iter().map(|v| *v > 0.0).collect();
+    step(comparison, names[5], &x, &y);
     comparison
         .case(names[0])
         .rounds(2)
