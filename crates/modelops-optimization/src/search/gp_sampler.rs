@@ -213,7 +213,7 @@ pub(crate) fn places(space: &SearchSpace, numbers: &[f64]) -> Vec<f64> {
     out
 }
 
-fn random(context: &Context<'_>, generator: &mut ChaCha8Rng) -> Box<[f64]> {
+pub(crate) fn random(context: &Context<'_>, generator: &mut ChaCha8Rng) -> Box<[f64]> {
     let parameters = context.space.parameters().iter();
     parameters
         .map(|p| p.domain.at_quantile(generator.random()))
@@ -221,7 +221,12 @@ fn random(context: &Context<'_>, generator: &mut ChaCha8Rng) -> Box<[f64]> {
 }
 
 /// A point around a trial: about half of the parameters change.
-fn near(context: &Context<'_>, centre: &Trial, width: f64, generator: &mut ChaCha8Rng) -> Box<[f64]> {
+pub(crate) fn near(
+    context: &Context<'_>,
+    centre: &Trial,
+    width: f64,
+    generator: &mut ChaCha8Rng,
+) -> Box<[f64]> {
     let parameters = context.space.parameters().iter().zip(centre.parameters.numbers());
     parameters
         .map(|(p, number)| {

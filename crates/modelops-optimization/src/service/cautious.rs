@@ -1,11 +1,9 @@
 //! Suggestions that raise the throughput and seldom break the limit.
 
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 use crate::search::gaussian_process::GaussianProcess;
-use crate::search::gp_sampler::places;
+use crate::search::gp_sampler::{near, places, random};
 use crate::search::random::trial_generator;
 use crate::{Context, Sampler, SearchSpace, Trial, TrialState};
 
@@ -51,10 +49,7 @@ impl Sampler for CautiousSampler {
         let known = measured(context.trials);
         let mut safe: Vec<&Trial> = known.iter().copied().filter(|t| t.is_feasible()).collect();
         if safe.is_empty() {
-            let parameters = context.space.parameters().iter();
-            return parameters
-                .map(|p| p.domain.at_quantile(generator.random()))
-                .collect();
+            return random(context, &mut generator);
         }
         let Some(model) = Model::fit(context.space, &known).filter(|_| known.len() >= self.warm_up) else {
             let centre = safe[generator.random_range(0..safe.len())];
@@ -181,23 +176,4 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
         .map(|(a, b)| (a - b) * (a - b))
         .sum::<f64>()
         .sqrt()
-}
-
-/// A point around a trial: about half of the knobs change.
-fn near(context: &Context<'_>, centre: &Trial, width: f64, generator: &mut ChaCha8Rng) -> Box<[f64]> {
-    let parameters = context.space.parameters().iter().zip(centre.parameters.numbers());
-    parameters
-        .map(|(p, number)| {
-            let (stays, u): (bool, f64) = (generator.random(), generator.random());
-            let z: f64 = StandardNormal.sample(generator);
-            if number.is_nan() || (p.domain.is_choice() && u < width) {
-                p.domain.at_quantile(u)
-            } else if stays || p.domain.is_choice() {
-                *number
-            } else {
-                let place = p.domain.place_of(*number) + width * z;
-                p.domain.at_quantile(place.clamp(0.0, 1.0 - f64::EPSILON))
-            }
-        })
-        .collect()
 }

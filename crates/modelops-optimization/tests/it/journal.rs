@@ -1,12 +1,14 @@
 //! Laws of the journal: what is told is kept, whatever happens to the tail of the file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use modelops_optimization::{
     Direction, JournalError, Outcome, RandomSampler, SearchSpace, Study, StudyError, Trial, TrialState,
 };
+
+use crate::folder::Folder;
 
 fn clock() -> Duration {
     Duration::from_secs(1_700_000_000)
@@ -34,26 +36,6 @@ fn outcome(trial: &Trial) -> Outcome {
         2 => Outcome::Pruned,
         3 => f64::INFINITY.into(),
         _ => (trial.parameters().float("x").unwrap() / 3.0).into(),
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("modelops-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

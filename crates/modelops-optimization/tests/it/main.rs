@@ -4,6 +4,7 @@
 mod data;
 mod elastic_net;
 mod errors;
+mod folder;
 mod hostile;
 mod journal;
 mod properties;

@@ -1,13 +1,15 @@
 //! Laws of studies in `SQLite` files: those of the journal, and the tables are Optuna's.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use modelops_optimization::{
     DatabaseError, Direction, Outcome, Parameters, RandomSampler, SearchSpace, Study, StudyError, TpeSampler,
     Trial, TrialState, Value,
 };
+
+use crate::folder::Folder;
 
 fn clock() -> Duration {
     Duration::from_secs(1_700_000_000)
@@ -43,26 +45,6 @@ fn outcome(trial: &Trial) -> Outcome {
             constraints: vec![-1.0, 0.1 + 0.2],
         },
         _ => (trial.parameters().float("x").unwrap() / 3.0).into(),
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("modelops-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
