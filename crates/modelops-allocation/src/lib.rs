@@ -32,6 +32,7 @@ mod plan;
 mod preempt;
 mod rearrange;
 mod reject;
+mod relaxation;
 mod replan;
 mod replay;
 mod report;

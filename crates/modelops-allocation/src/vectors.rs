@@ -5,6 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::error::SolveError;
 use crate::knapsack::knapsack;
+use crate::relaxation::{advance, slope};
 use crate::solver::{Item, SolverOptions, Status};
 
 /// One thing to choose: its value and what it takes of each resource.
@@ -247,24 +248,12 @@ impl Search {
             if round % 40 == 0 {
                 self.greedy(&possible, &prices);
             }
-            let slope: f64 = over
-                .iter()
-                .zip(&prices)
-                .map(|(over, price)| {
-                    if *over < 0.0 && *price == 0.0 {
-                        0.0
-                    } else {
-                        over * over
-                    }
-                })
-                .sum();
+            let slope = slope(&over, &prices);
             if slope == 0.0 || self.left == 0 {
                 break;
             }
             let step = pace * (value - self.best.0 as f64).max(1.0) / slope;
-            for (price, over) in prices.iter_mut().zip(&over) {
-                *price = (*price + step * over).max(0.0);
-            }
+            advance(&mut prices, &over, step);
         }
         self.greedy(&possible, &best);
         best

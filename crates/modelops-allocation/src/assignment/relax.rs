@@ -3,6 +3,7 @@
 use super::search::Search;
 use super::{Problem, SCALE};
 use crate::knapsack::knapsack;
+use crate::relaxation::{advance, slope};
 use crate::solver::{Item, SolverOptions};
 
 /// Rounds of each descent: enough for the last digit of the bound on hundreds of jobs.
@@ -228,25 +229,13 @@ fn by_capacity(problem: &Problem, search: &mut Search<'_>, left: &mut u64) -> Ve
         if round % 20 == 0 {
             search.construct(&prices);
         }
-        let slope: f64 = over
-            .iter()
-            .zip(&prices)
-            .map(|(over, price)| {
-                if *over < 0.0 && *price == 0.0 {
-                    0.0
-                } else {
-                    over * over
-                }
-            })
-            .sum();
+        let slope = slope(&over, &prices);
         if slope == 0.0 || *left == 0 {
             break;
         }
         let target = search.target(bound.ceil() as i64) as f64;
         let step = pace * (target - value).max(1.0) / slope;
-        for (price, over) in prices.iter_mut().zip(&over) {
-            *price = (*price + step * over).max(0.0);
-        }
+        advance(&mut prices, &over, step);
     }
     search.construct(&best);
     best
