@@ -7,6 +7,7 @@ pub(crate) mod fused;
 pub(crate) mod gram;
 pub(crate) mod logistic;
 pub(crate) mod mixture;
+pub(crate) mod prefetch;
 pub(crate) mod softmax;
 pub(crate) mod triangular;
 pub(crate) mod vector;
