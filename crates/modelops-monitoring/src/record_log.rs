@@ -371,6 +371,12 @@ impl RecordLog {
         state.failure.clone().map_or(Ok(()), Err)
     }
 
+    /// What was written and dropped so far; after a [`flush`](Self::flush), of all records handed over before it.
+    #[must_use]
+    pub fn report(&self) -> LogReport {
+        self.shared.lock().report
+    }
+
     /// Records dropped so far.
     #[must_use]
     pub fn dropped(&self) -> u64 {

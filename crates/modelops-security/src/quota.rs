@@ -95,6 +95,10 @@ pub struct QuotaLedger {
     shards: [RwLock<HashMap<Box<str>, Arc<Account>>>; SHARDS],
 }
 
+/// The account of one principal, looked up once: [`QuotaLedger::account`].
+#[derive(Clone)]
+pub struct QuotaAccount(Arc<Account>);
+
 struct Account(Mutex<State>);
 
 struct State {
@@ -171,28 +175,35 @@ impl QuotaLedger {
     /// [`QuotaError::Unknown`] without a limit, [`QuotaError::TooLarge`] where the cost exceeds a whole window, [`QuotaError::Exhausted`]
     /// with the seconds after which to try again.
     pub fn reserve(&self, principal: &str, cost: u64, now: UnixSeconds) -> Result<Reservation, QuotaError> {
-        let account = self.account(principal).ok_or(QuotaError::Unknown)?;
-        {
-            let mut state = account.lock();
-            state.roll(now);
-            if cost > state.limit.tokens {
-                return Err(QuotaError::TooLarge {
-                    limit: state.limit.tokens,
-                });
-            }
-            if cost > state.left() {
-                let retry_after = state.limit.seconds - now.0 % state.limit.seconds;
-                return Err(QuotaError::Exhausted { retry_after });
-            }
-            state.reserved += cost;
-        }
-        Ok(Reservation { account, cost })
+        let account = self.find(principal).ok_or(QuotaError::Unknown)?;
+        hold(account, cost, now)
+    }
+
+    /// The account of a principal, for callers who come again and again; `None` without a limit.
+    ///
+    /// It is the account itself: limits that are set later hold for it too.
+    ///
+    /// ```
+    /// use modelops_security::auth::UnixSeconds;
+    /// use modelops_security::quota::{Limit, QuotaLedger};
+    /// let ledger = QuotaLedger::new();
+    /// ledger.set_limit("team", Limit::new(100, 60)?);
+    /// let account = ledger.account("team").expect("it has a limit");
+    /// let now = UnixSeconds(600);
+    /// account.reserve(70, now)?.settle(70, now);
+    /// assert!(account.reserve(40, now).is_err());
+    /// assert_eq!(ledger.usage("team", now).map(|usage| usage.left), Some(30));
+    /// # Ok::<(), modelops_security::QuotaError>(())
+    /// ```
+    #[must_use]
+    pub fn account(&self, principal: &str) -> Option<QuotaAccount> {
+        self.find(principal).map(QuotaAccount)
     }
 
     /// What the account of a principal holds; `None` without a limit.
     #[must_use]
     pub fn usage(&self, principal: &str, now: UnixSeconds) -> Option<Usage> {
-        let account = self.account(principal)?;
+        let account = self.find(principal)?;
         let mut state = account.lock();
         state.roll(now);
         Some(Usage {
@@ -202,7 +213,7 @@ impl QuotaLedger {
         })
     }
 
-    fn account(&self, principal: &str) -> Option<Arc<Account>> {
+    fn find(&self, principal: &str) -> Option<Arc<Account>> {
         self.shard(principal)
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -215,6 +226,41 @@ impl QuotaLedger {
         hasher.write(principal.as_bytes());
         &self.shards[hasher.finish() as usize % SHARDS]
     }
+}
+
+impl QuotaAccount {
+    /// As [`QuotaLedger::reserve`], without looking the principal up.
+    ///
+    /// # Errors
+    ///
+    /// As [`QuotaLedger::reserve`], [`QuotaError::Unknown`] excepted.
+    pub fn reserve(&self, cost: u64, now: UnixSeconds) -> Result<Reservation, QuotaError> {
+        hold(Arc::clone(&self.0), cost, now)
+    }
+}
+
+impl fmt::Debug for QuotaAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QuotaAccount(..)")
+    }
+}
+
+fn hold(account: Arc<Account>, cost: u64, now: UnixSeconds) -> Result<Reservation, QuotaError> {
+    {
+        let mut state = account.lock();
+        state.roll(now);
+        if cost > state.limit.tokens {
+            return Err(QuotaError::TooLarge {
+                limit: state.limit.tokens,
+            });
+        }
+        if cost > state.left() {
+            let retry_after = state.limit.seconds - now.0 % state.limit.seconds;
+            return Err(QuotaError::Exhausted { retry_after });
+        }
+        state.reserved += cost;
+    }
+    Ok(Reservation { account, cost })
 }
 
 impl Default for QuotaLedger {

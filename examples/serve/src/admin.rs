@@ -1,29 +1,27 @@
 //! The endpoints around the models: health, metrics, tokens, reload, documents.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::callers::LONGEST_LIFE;
+use crate::callers::{LONGEST_LIFE, Need};
 use crate::chat::{MODEL, chat};
-use crate::observe::{Note, observe};
+use crate::observe::Call;
 use crate::predict::predict;
 use crate::refusal::Refusal;
 use crate::service::{Service, body};
 use crate::status::status;
 
-/// Every endpoint, behind the middleware that counts and logs.
+/// Every endpoint.
 pub(crate) fn router(service: &Arc<Service>) -> Router {
-    let router = Router::new()
+    Router::new()
         .route("/v1/predict", post(predict))
         .route("/v1/chat/completions", post(chat))
         .route("/v1/models", get(models))
@@ -38,13 +36,8 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
         .route("/openapi.json", get(openapi))
         .route("/", get(page))
         .fallback(async || Refusal::not_found("such path; GET /openapi.json lists them").with_body_unread())
-        .method_not_allowed_fallback(async || Refusal::method().with_body_unread());
-    let router = if service.settings.metrics {
-        router.layer(from_fn_with_state(Arc::clone(service), observe))
-    } else {
-        router
-    };
-    router.with_state(Arc::clone(service))
+        .method_not_allowed_fallback(async || Refusal::method().with_body_unread())
+        .with_state(Arc::clone(service))
 }
 
 /// A body of JSON.
@@ -61,20 +54,13 @@ fn typed(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     response
 }
 
-/// The address of the other end.
-pub(crate) fn from(request: &Request) -> IpAddr {
-    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip())
-}
-
 /// Pages for operators are open where only this machine can reach them, and need a scope elsewhere.
 pub(crate) fn watch(service: &Service, request: &Request) -> Result<(), Refusal> {
     if service.settings.is_local() {
         return Ok(());
     }
-    let wanted = &service.callers.scopes.watch;
     service
-        .admit_caller(request.headers(), from(request), wanted, &Note::of(request))
+        .admit_caller(request.headers(), &Call::of(request), Need::Watch)
         .map(|_| ())
 }
 
@@ -125,11 +111,8 @@ struct TokenAsked {
 
 /// `POST /v1/tokens`: a short-lived token for the holder of an API key.
 async fn token(State(service): State<Arc<Service>>, request: Request) -> Result<Response<Body>, Refusal> {
-    let now = service.clock.now();
-    let who = service
-        .callers
-        .authenticate(request.headers(), from(&request), now)?;
-    Note::of(&request).caller(&who);
+    let (call, now) = (Call::of(&request), service.clock.now());
+    let who = service.callers.authenticate(request.headers(), &call, now)?;
     let body = body(request).await?;
     let asked: TokenAsked = match &body[..] {
         [] => TokenAsked::default(),
@@ -150,12 +133,9 @@ async fn jwks(State(service): State<Arc<Service>>) -> Response<Body> {
 
 /// `POST /admin/reload`: looks at the published model at once.
 async fn reload(State(service): State<Arc<Service>>, request: Request) -> Result<Response<Body>, Refusal> {
-    let now = service.clock.now();
-    let who = service
-        .callers
-        .authenticate(request.headers(), from(&request), now)?;
-    Note::of(&request).caller(&who);
-    who.may(&service.callers.scopes.reload)?;
+    let (call, now) = (Call::of(&request), service.clock.now());
+    let who = service.callers.authenticate(request.headers(), &call, now)?;
+    who.may(Need::Reload)?;
     let reloaded = {
         let service = Arc::clone(&service);
         // Opening a keyring stretches its passphrase: not on a thread that serves.

@@ -1,14 +1,14 @@
 //! Admission: the plan says which replicas run on which simulated devices; each takes so many requests at once, some
 //! more may wait, and the rest is told when to come back.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use modelops_allocation::score::BestFit;
 use modelops_allocation::{Catalogue, Fleet, Greedy, Order, Plan, plan_variants};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::Failure;
@@ -38,12 +38,13 @@ pub(crate) struct Replica {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) replicas: Vec<Replica>,
-    semaphore: Arc<Semaphore>,
-    free: Mutex<Vec<usize>>,
+    /// One permit for each slot; who has one finds a free slot, since slots are freed before permits.
+    semaphore: Semaphore,
+    free: Box<[AtomicUsize]>,
     waiting: AtomicUsize,
     most_waiting: usize,
     slots: usize,
-    /// A moving mean of how long a slot was held.
+    /// A moving mean of how long a slot was held, while there were none left.
     mean_nanos: AtomicU64,
 }
 
@@ -52,8 +53,8 @@ pub(crate) struct Pool {
 pub(crate) struct Slot {
     pool: Arc<Pool>,
     replica: usize,
-    since: Instant,
-    _permit: OwnedSemaphorePermit,
+    /// When it was taken, where it was the last or was waited for: only those say how long others have to wait.
+    since: Option<Instant>,
 }
 
 /// The plan in force.
@@ -131,8 +132,8 @@ impl Pool {
     fn new(replicas: Vec<Replica>, most_waiting: usize) -> Self {
         let slots = replicas.iter().map(|replica| replica.slots).sum();
         Self {
-            free: Mutex::new(replicas.iter().map(|replica| replica.slots).collect()),
-            semaphore: Arc::new(Semaphore::new(slots)),
+            free: replicas.iter().map(|replica| replica.slots.into()).collect(),
+            semaphore: Semaphore::new(slots),
             replicas,
             waiting: AtomicUsize::new(0),
             most_waiting,
@@ -143,23 +144,48 @@ impl Pool {
 
     /// Waits for room on the replica with the most of it.
     pub(crate) async fn admit(self: &Arc<Self>) -> Result<Slot, Refusal> {
-        let permit = match Arc::clone(&self.semaphore).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait().await?,
+        let scarce = match self.semaphore.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                self.semaphore.available_permits() == 0
+            }
+            Err(_) => {
+                self.wait().await?;
+                true
+            }
         };
-        let mut free = self.free();
-        let replica = (0..free.len()).fold(0, |best, i| if free[i] > free[best] { i } else { best });
-        free[replica] -= 1;
-        drop(free);
         Ok(Slot {
             pool: Arc::clone(self),
-            replica,
-            since: Instant::now(),
-            _permit: permit,
+            replica: self.take(),
+            since: scarce.then(Instant::now),
         })
     }
 
-    async fn wait(self: &Arc<Self>) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// Takes a slot of the replica with the most of them, for who has a permit.
+    fn take(&self) -> usize {
+        loop {
+            let (mut best, mut most) = (0, 0);
+            for (replica, free) in self.free.iter().enumerate() {
+                let free = free.load(Ordering::Relaxed);
+                if free > most {
+                    (best, most) = (replica, free);
+                }
+            }
+            // Others take and free slots meanwhile; then look again.
+            let free = &self.free[best];
+            if most > 0
+                && free
+                    .compare_exchange(most, most - 1, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return best;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Waits for a permit and takes it.
+    async fn wait(&self) -> Result<(), Refusal> {
         /// A caller who goes away waits no more.
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
@@ -173,9 +199,11 @@ impl Pool {
         if before >= self.most_waiting {
             return Err(overloaded());
         }
-        let permit = Arc::clone(&self.semaphore).acquire_owned();
-        match tokio::time::timeout(LONGEST_WAIT, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
+        match tokio::time::timeout(LONGEST_WAIT, self.semaphore.acquire()).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(())
+            }
             _ => Err(overloaded()),
         }
     }
@@ -195,20 +223,19 @@ impl Pool {
 
     /// Requests that each replica works on.
     pub(crate) fn busy(&self) -> Vec<usize> {
-        let free = self.free();
-        self.replicas
-            .iter()
-            .zip(&*free)
-            .map(|(replica, free)| replica.slots - free)
+        let replicas = self.replicas.iter().zip(&self.free);
+        replicas
+            .map(|(replica, free)| replica.slots - free.load(Ordering::Relaxed))
             .collect()
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<usize>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Slot {
+    /// Whether it was waited for, or was the last.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// The replica that works on the request.
     pub(crate) fn replica(&self) -> &Replica {
         &self.pool.replicas[self.replica]
@@ -217,12 +244,14 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let held = self.since.elapsed().as_nanos().min(u128::from(u64::MAX / 8)) as u64;
-        // Racing updates lose one another; a mean may.
-        let mean = self.pool.mean_nanos.load(Ordering::Relaxed);
-        self.pool
-            .mean_nanos
-            .store(mean - mean / 8 + held / 8, Ordering::Relaxed);
-        self.pool.free()[self.replica] += 1;
+        if let Some(since) = self.since {
+            let held = since.elapsed().as_nanos().min(u128::from(u64::MAX / 8)) as u64;
+            // Racing updates lose one another; a mean may.
+            let mean = &self.pool.mean_nanos;
+            let before = mean.load(Ordering::Relaxed);
+            mean.store(before - before / 8 + held / 8, Ordering::Relaxed);
+        }
+        self.pool.free[self.replica].fetch_add(1, Ordering::AcqRel);
+        self.pool.semaphore.add_permits(1);
     }
 }

@@ -1,7 +1,7 @@
 //! Who changed what: an audit log in a file, whose signed checkpoint a second look can be held against.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use modelops_security::SystemRandom;
 use modelops_security::audit::{AuditLog, Checkpoint};
@@ -19,12 +19,12 @@ pub(crate) struct Audit {
     log: Mutex<AuditLog>,
     key: SigningKey,
     folder: PathBuf,
-    clock: Clock,
+    clock: Arc<Clock>,
 }
 
 impl Audit {
     /// Opens the log and refuses one that does not begin with what its last checkpoint fixed.
-    pub(crate) fn open(folder: &Path, clock: Clock) -> Result<Self, Failure> {
+    pub(crate) fn open(folder: &Path, clock: Arc<Clock>) -> Result<Self, Failure> {
         let key_file = folder.join("audit-key.pem");
         let key = if key_file.exists() {
             SigningKey::from_pem(&String::from_utf8(read(&key_file)?)?)?

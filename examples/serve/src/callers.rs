@@ -1,21 +1,22 @@
 //! Who calls, what they may do, and how much: API keys, tokens made from them, scopes and quotas.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use modelops_security::auth::{
-    ApiKeyGrant, ApiKeyId, ApiKeys, Jwk, JwtIssuer, JwtVerifier, LoginThrottle, Pepper, Scope, UnixSeconds,
+    ApiKeyGrant, ApiKeyId, ApiKeys, Jwk, JwtIssuer, JwtVerifier, LoginThrottle, Pepper, Remembered, Scope,
+    UnixSeconds,
 };
-use modelops_security::quota::{Limit, QuotaLedger, Reservation};
+use modelops_security::quota::{Limit, QuotaAccount, QuotaLedger, Reservation};
 use modelops_security::sign::SigningKey;
 use modelops_security::{ApiKeyError, JwtError, QuotaError, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::files::write_private;
+use crate::observe::Call;
 use crate::refusal::{Reason, Refusal};
 use crate::settings::Settings;
 
@@ -41,21 +42,41 @@ const CALLERS: [(&str, &[&str], bool); 3] = [
 /// Tokens a minute of the guest.
 const SMALL_QUOTA: u64 = 100;
 
-/// What a caller may be asked for.
-#[derive(Debug)]
-pub(crate) struct Scopes {
-    pub(crate) classify: Scope,
-    pub(crate) chat: Scope,
-    pub(crate) watch: Scope,
-    pub(crate) reload: Scope,
+/// What an endpoint needs its caller to be allowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Need {
+    Classify,
+    Chat,
+    Watch,
+    Reload,
 }
 
-/// Who calls.
-#[derive(Debug, Clone)]
+/// The scope of each need.
+const NEEDS: [&str; 4] = [
+    "model:classifier:infer",
+    "model:babble:infer",
+    "service:watch",
+    "service:reload",
+];
+
+/// Who calls. What follows from a credential was found out when it was verified.
+#[derive(Debug)]
 pub(crate) struct Who {
     pub(crate) principal: Arc<str>,
     pub(crate) credential: Credential,
     scopes: Arc<[Scope]>,
+    may: [bool; NEEDS.len()],
+    account: Account,
+}
+
+/// The quota of a caller.
+#[derive(Debug)]
+enum Account {
+    Held(QuotaAccount),
+    /// None was ever given: the caller may ask for nothing.
+    Missing,
+    /// The service runs without quotas.
+    Unlimited,
 }
 
 /// What was presented; only what may be logged of it.
@@ -85,7 +106,8 @@ pub(crate) struct Callers {
     issuer: JwtIssuer,
     verifier: JwtVerifier,
     pub(crate) quotas: QuotaLedger,
-    pub(crate) scopes: Scopes,
+    unlimited: bool,
+    needs: [Scope; NEEDS.len()],
     throttle: Mutex<LoginThrottle>,
 }
 
@@ -113,50 +135,72 @@ impl Callers {
         write_private(&settings.out.join(KEYS_FILE), file.as_bytes())?;
 
         let key = SigningKey::generate_ed25519(&mut random)?;
+        let [classify, chat, watch, reload] = NEEDS.map(Scope::new);
+        let needs = [classify?, chat?, watch?, reload?];
         let jwk = Jwk::from_verifying_key("serve-1", &key.verifying_key());
         Ok(Self {
             keys,
             issuer: JwtIssuer::new(key, "serve-1", ISSUER)?,
             verifier: JwtVerifier::new(jwk, ISSUER, ISSUER).with_max_age(LONGEST_LIFE),
             quotas,
-            scopes: Scopes {
-                classify: Scope::new("model:classifier:infer")?,
-                chat: Scope::new("model:babble:infer")?,
-                watch: Scope::new("service:watch")?,
-                reload: Scope::new("service:reload")?,
-            },
+            unlimited: !settings.quotas,
+            needs,
             throttle: Mutex::new(LoginThrottle::new(FREE_FAILURES, 10_000)),
         })
     }
 
     /// The names of those who have a quota.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         CALLERS.iter().map(|(name, ..)| *name)
     }
 
-    /// Who presents the credential of these headers.
+    /// Who presents the credential of these headers; the log of the call will say so.
     ///
-    /// A right one passes from any address; failures of an address make it wait.
+    /// A right one passes from any address; failures of an address make it wait. One that was verified on this connection
+    /// before is not verified again, unless a key was changed since: see [`Remembered`].
     pub(crate) fn authenticate(
         &self,
         headers: &HeaderMap,
-        from: IpAddr,
+        call: &Call,
         now: UnixSeconds,
-    ) -> Result<Who, Refusal> {
-        self.identify(headers, now).map_err(|reason| {
-            let source = from.to_string();
-            let mut throttle = self.throttle();
-            if let Err(wait) = throttle.check(&source, now) {
-                return Refusal::throttled(wait.retry_after);
-            }
-            throttle.failed(&source, now);
-            Refusal::unauthenticated(reason)
-        })
+    ) -> Result<Arc<Who>, Refusal> {
+        let header = headers.get(AUTHORIZATION);
+        let presented = header.map_or(&[][..], HeaderValue::as_bytes);
+        let changes = self.keys.changes();
+        let mut known = call.connection.known();
+        let recalled = known
+            .as_ref()
+            .and_then(|known| known.recall(presented, now, changes));
+        let who = if let Some(who) = recalled {
+            Arc::clone(who)
+        } else {
+            let (who, until) = self.identify(header, now).map_err(|reason| {
+                let source = call.connection.from.to_string();
+                let mut throttle = self.throttle();
+                if let Err(wait) = throttle.check(&source, now) {
+                    return Refusal::throttled(wait.retry_after);
+                }
+                throttle.failed(&source, now);
+                Refusal::unauthenticated(reason)
+            })?;
+            let who = Arc::new(who);
+            *known = Some(Remembered::new(presented, until, changes, Arc::clone(&who)));
+            who
+        };
+        let _first = call.who.set(Arc::clone(&who));
+        Ok(who)
     }
 
-    fn identify(&self, headers: &HeaderMap, now: UnixSeconds) -> Result<Who, Reason> {
-        let header = headers.get(AUTHORIZATION).ok_or(Reason::NoCredential)?;
-        let text = header.to_str().map_err(|_| Reason::Malformed)?;
+    /// Who presents a credential, and until when it says so.
+    fn identify(
+        &self,
+        header: Option<&HeaderValue>,
+        now: UnixSeconds,
+    ) -> Result<(Who, Option<UnixSeconds>), Reason> {
+        let text = header
+            .ok_or(Reason::NoCredential)?
+            .to_str()
+            .map_err(|_| Reason::Malformed)?;
         let (scheme, token) = text.split_once(' ').ok_or(Reason::Malformed)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Reason::Malformed);
@@ -169,11 +213,8 @@ impl Callers {
                 ApiKeyError::Expired => Reason::Expired,
                 _ => Reason::Unknown,
             })?;
-            return Ok(Who {
-                principal: caller.principal,
-                credential: Credential::Key(caller.key),
-                scopes: caller.scopes,
-            });
+            let who = self.who(caller.principal, Credential::Key(caller.key), caller.scopes);
+            return Ok((who, caller.expires));
         }
         let claims = self.verifier.verify(token, now).map_err(|error| match error {
             JwtError::Malformed => Reason::Malformed,
@@ -182,11 +223,31 @@ impl Callers {
         })?;
         let claims: TokenClaims = claims.read().map_err(|_| Reason::Malformed)?;
         let scopes: Result<Vec<Scope>, _> = claims.scope.split_whitespace().map(Scope::new).collect();
-        Ok(Who {
-            principal: claims.sub.into(),
-            credential: Credential::Token(claims.jti.into()),
-            scopes: scopes.map_err(|_| Reason::Malformed)?.into(),
-        })
+        let scopes = scopes.map_err(|_| Reason::Malformed)?;
+        // Too old or ended, whichever comes first.
+        let until = claims.exp.min(claims.iat.saturating_add(LONGEST_LIFE));
+        let who = self.who(
+            claims.sub.into(),
+            Credential::Token(claims.jti.into()),
+            scopes.into(),
+        );
+        Ok((who, Some(UnixSeconds(until))))
+    }
+
+    fn who(&self, principal: Arc<str>, credential: Credential, scopes: Arc<[Scope]>) -> Who {
+        let account = match self.quotas.account(&principal) {
+            _ if self.unlimited => Account::Unlimited,
+            Some(account) => Account::Held(account),
+            None => Account::Missing,
+        };
+        let may = |need: &Scope| scopes.iter().any(|scope| scope.grants(need));
+        Who {
+            may: self.needs.each_ref().map(may),
+            account,
+            principal,
+            credential,
+            scopes,
+        }
     }
 
     /// A token with the caller's own scopes, for `seconds`; a token makes no further tokens.
@@ -212,17 +273,6 @@ impl Callers {
         self.issuer.jwks()
     }
 
-    /// Holds `cost` tokens of the caller's quota.
-    pub(crate) fn reserve(&self, who: &Who, cost: u64, now: UnixSeconds) -> Result<Reservation, Refusal> {
-        self.quotas
-            .reserve(&who.principal, cost, now)
-            .map_err(|error| match error {
-                QuotaError::Exhausted { retry_after } => Refusal::exhausted(retry_after),
-                QuotaError::TooLarge { limit } => Refusal::above_quota(cost, limit),
-                _ => Refusal::forbidden("a quota"),
-            })
-    }
-
     fn throttle(&self) -> MutexGuard<'_, LoginThrottle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,12 +287,26 @@ pub(crate) fn keys_hint(out: &Path) -> String {
 }
 
 impl Who {
-    /// Whether one of the caller's scopes grants `wanted`.
-    pub(crate) fn may(&self, wanted: &Scope) -> Result<(), Refusal> {
-        if self.scopes.iter().any(|scope| scope.grants(wanted)) {
+    /// Whether one of the caller's scopes grants what is needed.
+    pub(crate) fn may(&self, need: Need) -> Result<(), Refusal> {
+        if self.may[need as usize] {
             Ok(())
         } else {
-            Err(Refusal::forbidden(wanted.as_str()))
+            Err(Refusal::forbidden(NEEDS[need as usize]))
         }
+    }
+
+    /// Holds `cost` tokens of the caller's quota; nothing where the service runs without quotas.
+    pub(crate) fn reserve(&self, cost: u64, now: UnixSeconds) -> Result<Option<Reservation>, Refusal> {
+        let account = match &self.account {
+            Account::Held(account) => account,
+            Account::Unlimited => return Ok(None),
+            Account::Missing => return Err(Refusal::forbidden("a quota")),
+        };
+        account.reserve(cost, now).map(Some).map_err(|error| match error {
+            QuotaError::Exhausted { retry_after } => Refusal::exhausted(retry_after),
+            QuotaError::TooLarge { limit } => Refusal::above_quota(cost, limit),
+            _ => Refusal::forbidden("a quota"),
+        })
     }
 }

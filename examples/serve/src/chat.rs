@@ -17,10 +17,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::admin::{from, json};
+use crate::admin::json;
 use crate::admission::Slot;
+use crate::callers::Need;
 use crate::generator::{Draft, tokens};
-use crate::observe::Note;
+use crate::observe::Call;
 use crate::refusal::Refusal;
 use crate::service::{Service, body};
 
@@ -122,10 +123,9 @@ pub(crate) async fn chat(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
-    let note = Note::of(&request);
-    let wanted = &service.callers.scopes.chat;
+    let call = Call::of(&request);
     let who = service
-        .admit_caller(request.headers(), from(&request), wanted, &note)
+        .admit_caller(request.headers(), &call, Need::Chat)
         .map_err(Refusal::with_body_unread)?;
     let body = body(request).await?;
     let asked: Asked =
@@ -139,41 +139,44 @@ pub(crate) async fn chat(
         )));
     }
     // The most that the request may cost is held first, so that nobody gets beyond the quota by asking twice at once.
-    let now = service.clock.now();
+    let now = service.clock.seconds(call.begin);
     let reservation = who
-        .map(|who| service.callers.reserve(&who, prompt_tokens + most, now))
-        .transpose()?;
+        .map(|who| who.reserve(prompt_tokens + most, now))
+        .transpose()?
+        .flatten();
     let flex = asked.service_tier.as_deref() == Some("flex");
     let mut measured = service.telemetry.as_ref().map(|telemetry| {
         telemetry
             .llm
-            .request(usize::from(flex), prompt_tokens, service.clock.elapsed())
+            .request(usize::from(flex), prompt_tokens, call.begin)
     });
-    let slot = if service.settings.guard {
-        Some(service.admission.chat.admit().await?)
-    } else {
-        None
-    };
+    let slot = service.admit(&service.admission.chat).await?;
     if let Some(measured) = &mut measured {
-        measured.scheduled(service.clock.elapsed());
+        let waited = slot.as_ref().is_some_and(Slot::is_scarce);
+        let at = if waited {
+            service.clock.elapsed()
+        } else {
+            call.begin
+        };
+        measured.scheduled(at);
     }
-    {
-        let mut told = note.told();
-        told.prompt = prompt_tokens;
-        told.replica = slot.as_ref().map(|slot| Arc::clone(&slot.replica().name));
+    call.asked(prompt_tokens);
+    if let Some(slot) = &slot {
+        call.placed(slot);
     }
     let seconds = slot.as_ref().map_or(0.0, |slot| slot.replica().token_seconds);
-    let seed = asked
-        .seed
-        .map_or_else(|| service.clock.unix().as_nanos() as u64, |seed| seed as u64);
+    let nanos = service.clock.unix(call.begin).as_nanos() as u64;
+    let seed = asked.seed.map_or(nanos, |seed| seed as u64);
     let generation = Generation {
         draft: service
             .generator
             .begin(&prompt, seed, asked.temperature.unwrap_or(1.0)),
-        id: format!("chatcmpl-{:016x}", service.clock.unix().as_nanos() as u64),
+        id: format!("chatcmpl-{nanos:016x}"),
         created: now.0,
         prompt_tokens,
         made: 0,
+        untimed: 0,
+        ended: false,
         most,
         token_time: Duration::from_secs_f64(seconds),
         sleep: (seconds > 0.0)
@@ -181,7 +184,7 @@ pub(crate) async fn chat(
         measured,
         reservation,
         _slot: slot,
-        note,
+        call,
         service,
     };
     if asked.stream {
@@ -231,12 +234,15 @@ struct Generation {
     created: u64,
     prompt_tokens: u64,
     made: u64,
+    /// Of those made, the ones that the metrics do not know of yet.
+    untimed: u64,
+    ended: bool,
     most: u64,
     token_time: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     measured: Option<llm::Request>,
     reservation: Option<Reservation>,
-    note: Note,
+    call: Arc<Call>,
     _slot: Option<Slot>,
 }
 
@@ -251,7 +257,10 @@ impl Generation {
             return Poll::Ready(self.end("length", FinishReason::Length));
         }
         if let Some(sleep) = &mut self.sleep {
-            ready!(sleep.as_mut().poll(cx));
+            if sleep.as_mut().poll(cx).is_pending() {
+                self.time();
+                return Poll::Pending;
+            }
             // By the clock of the device: a late look does not delay the tokens after.
             let next = sleep.deadline() + self.token_time;
             sleep.as_mut().reset(next);
@@ -259,8 +268,9 @@ impl Generation {
         match self.service.generator.next(&mut self.draft) {
             Some(text) => {
                 self.made += 1;
-                if let Some(measured) = &mut self.measured {
-                    measured.tokens(1, self.service.clock.elapsed());
+                self.untimed += 1;
+                if self.made == 1 {
+                    self.time();
                 }
                 Poll::Ready(Token::Text(text))
             }
@@ -268,18 +278,29 @@ impl Generation {
         }
     }
 
-    fn end(&mut self, text: &'static str, reason: FinishReason) -> Token {
-        if let Some(measured) = self.measured.take() {
-            measured.finish(reason, self.service.clock.elapsed());
+    /// Tokens between two waits leave together, so they share a time, and the clock is read once for all of them.
+    fn time(&mut self) -> Duration {
+        let at = self.service.clock.elapsed();
+        if let Some(measured) = &mut self.measured {
+            measured.tokens(std::mem::take(&mut self.untimed), at);
         }
-        self.settle();
+        at
+    }
+
+    fn end(&mut self, text: &'static str, reason: FinishReason) -> Token {
+        let at = self.time();
+        if let Some(measured) = self.measured.take() {
+            measured.finish(reason, at);
+        }
+        self.settle(at);
         Token::End(text)
     }
 
-    fn settle(&mut self) {
-        self.note.told().completion = self.made;
+    fn settle(&mut self, at: Duration) {
+        self.ended = true;
+        self.call.answered(self.made);
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(self.prompt_tokens + self.made, self.service.clock.now());
+            reservation.settle(self.prompt_tokens + self.made, self.service.clock.seconds(at));
         }
     }
 
@@ -293,9 +314,10 @@ impl Generation {
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        // Only what was not ended before; the request of the metrics counts itself as aborted.
-        if self.reservation.is_some() {
-            self.settle();
+        // The request of the metrics counts itself as aborted.
+        if !self.ended {
+            let at = self.time();
+            self.settle(at);
         }
     }
 }

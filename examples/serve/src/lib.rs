@@ -13,6 +13,7 @@
 //! | `publish` | how does a re-pruned model under new keys get out? | pruning, security |
 //! | `predict`, `chat`, `admin` | the endpoints | |
 //! | `server`, `patient` | connections, time limits, the way down | |
+//! | `direct` | the same without connections, for measuring | |
 
 mod admin;
 mod admission;
@@ -20,6 +21,7 @@ mod audit;
 mod callers;
 mod chat;
 mod clock;
+mod direct;
 mod files;
 mod generator;
 mod model;
@@ -34,6 +36,7 @@ mod settings;
 mod status;
 mod telemetry;
 
+pub use direct::{Direct, DirectCaller};
 pub use publish::{PublishOptions, Published, publish};
 pub use server::{Report, Running, start};
 pub use settings::{Settings, USAGE};

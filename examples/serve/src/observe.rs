@@ -1,20 +1,30 @@
 //! Each request is counted, timed and logged once, when its answer has ended or its caller has gone.
+//!
+//! The service of one connection stands before the router: what it needs of a request it holds in one place, [`Call`], and
+//! nothing of it is boxed.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, Response};
-use axum::middleware::Next;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, Response, Uri};
+use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use modelops_security::auth::Remembered;
 use modelops_security::redact;
+use tower_service::Service as _;
 
-use crate::callers::{Credential, Who};
+use crate::admission::Slot;
+use crate::callers::Who;
 use crate::refusal::Reason;
 use crate::service::Service;
 use crate::telemetry::{Record, Route, text};
@@ -22,46 +32,125 @@ use crate::telemetry::{Record, Route, text};
 /// The status of a request whose caller went away first.
 const GONE: u16 = 499;
 
-/// What the endpoints say of a request, for its log line.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) caller: Option<Arc<str>>,
-    pub(crate) credential: Option<Credential>,
-    pub(crate) replica: Option<Arc<str>>,
-    pub(crate) prompt: u64,
-    pub(crate) completion: u64,
+/// Somebody who is connected.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) from: IpAddr,
+    /// The credential that was verified last: a caller sends the same one with every request of a connection.
+    known: Mutex<Option<Remembered<Arc<Who>>>>,
 }
 
-/// Shared by the request, its endpoint and its answer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Note(Arc<Mutex<Told>>);
-
-impl Note {
-    /// The note that `observe` gave the request; one that nobody reads where nothing is measured.
-    pub(crate) fn of(request: &Request) -> Self {
-        request.extensions().get::<Self>().cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn caller(&self, who: &Who) {
-        let mut told = self.told();
-        told.caller = Some(Arc::clone(&who.principal));
-        told.credential = Some(who.credential.clone());
+impl Connection {
+    pub(crate) fn known(&self) -> MutexGuard<'_, Option<Remembered<Arc<Who>>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request under way; ends when it is dropped.
+/// A request under way, and what its endpoint says of it for the log.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) connection: Arc<Connection>,
+    /// When it came, by the clock of the service.
+    pub(crate) begin: Duration,
+    pub(crate) who: OnceLock<Arc<Who>>,
+    replica: OnceLock<Arc<str>>,
+    prompt: AtomicU64,
+    completion: AtomicU64,
+}
+
+impl Call {
+    /// The call that a request belongs to.
+    pub(crate) fn of(request: &Request) -> Arc<Self> {
+        let call = request.extensions().get::<Arc<Self>>();
+        Arc::clone(call.expect("every request comes over a connection"))
+    }
+
+    /// Where it is worked on.
+    pub(crate) fn placed(&self, slot: &Slot) {
+        let _first = self.replica.set(Arc::clone(&slot.replica().name));
+    }
+
+    /// Rows or tokens that were asked about.
+    pub(crate) fn asked(&self, prompt: u64) {
+        self.prompt.store(prompt, Ordering::Relaxed);
+    }
+
+    /// Tokens that were answered.
+    pub(crate) fn answered(&self, completion: u64) {
+        self.completion.store(completion, Ordering::Relaxed);
+    }
+}
+
+/// What serves one connection.
+pub(crate) struct Caller {
+    service: Arc<Service>,
+    router: Router,
+    connection: Arc<Connection>,
+}
+
+impl Caller {
+    pub(crate) fn new(service: Arc<Service>, router: Router, from: IpAddr) -> Self {
+        let connection = Connection {
+            from,
+            known: Mutex::default(),
+        };
+        Self {
+            service,
+            router,
+            connection: Arc::new(connection),
+        }
+    }
+}
+
+/// For any body, so that what it costs can be measured without connections.
+impl<B> hyper::service::Service<Request<B>> for Caller
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: Request<B>) -> Answering {
+        let call = Arc::new(Call {
+            connection: Arc::clone(&self.connection),
+            begin: self.service.clock.elapsed(),
+            who: OnceLock::new(),
+            replica: OnceLock::new(),
+            prompt: AtomicU64::new(0),
+            completion: AtomicU64::new(0),
+        });
+        let watched = self.service.telemetry.as_ref().map(|telemetry| {
+            let route = Route::of(request.uri().path());
+            Watched {
+                id: telemetry.begin(),
+                route,
+                method: method(request.method()),
+                path: path(request.uri(), route),
+                // Until there is an answer, being dropped means that the caller went away.
+                status: GONE,
+                reason: None,
+                call: Arc::clone(&call),
+                service: Arc::clone(&self.service),
+            }
+        });
+        request.extensions_mut().insert(call);
+        Answering {
+            answer: self.router.clone().call(request),
+            watched,
+        }
+    }
+}
+
+/// A request that ends when this is dropped.
 struct Watched {
     service: Arc<Service>,
-    note: Note,
+    call: Arc<Call>,
     id: u64,
     route: Route,
     method: &'static str,
     path: Cow<'static, str>,
-    begin: Duration,
     status: u16,
     reason: Option<Reason>,
 }
@@ -71,72 +160,67 @@ impl Drop for Watched {
         let Some(telemetry) = &self.service.telemetry else {
             return;
         };
-        let seconds = (self.service.clock.elapsed() - self.begin).as_secs_f64();
-        let told = std::mem::take(&mut *self.note.told());
+        let (clock, call) = (&self.service.clock, &self.call);
+        let end = clock.elapsed();
+        let who = call.who.get();
         let record = Record {
-            at: self.service.clock.unix().as_secs_f64(),
+            at: clock.unix(end).as_secs_f64(),
             id: self.id,
             method: self.method,
-            path: std::mem::take(&mut self.path),
+            path: &self.path,
             status: self.status,
-            seconds,
-            caller: told.caller,
-            credential: told.credential,
-            replica: told.replica,
-            prompt: told.prompt,
-            completion: told.completion,
+            seconds: end.saturating_sub(call.begin).as_secs_f64(),
+            caller: who.map(|who| &*who.principal),
+            credential: who.map(|who| &who.credential),
+            replica: call.replica.get().map(|replica| &**replica),
+            prompt: call.prompt.load(Ordering::Relaxed),
+            completion: call.completion.load(Ordering::Relaxed),
             reason: text(self.reason),
         };
-        telemetry.end(self.route, self.reason, record);
+        telemetry.end(self.route, self.reason, &record);
     }
 }
 
-/// The middleware around all endpoints.
-pub(crate) async fn observe(
-    State(service): State<Arc<Service>>,
-    mut request: Request,
-    next: Next,
-) -> Response<Body> {
-    let Some(telemetry) = &service.telemetry else {
-        return next.run(request).await;
-    };
-    let note = Note::default();
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = Route::of(matched.map(MatchedPath::as_str));
-    let mut watched = Watched {
-        id: telemetry.begin(),
-        note: note.clone(),
-        route,
-        method: method(request.method()),
-        path: path(&request, route),
-        begin: service.clock.elapsed(),
-        // Until there is an answer, being dropped means that the caller went away.
-        status: GONE,
-        reason: None,
-        service: Arc::clone(&service),
-    };
-    let id = watched.id;
-    request.extensions_mut().insert(note);
-    let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .insert("x-request-id", HeaderValue::from(id));
-    watched.reason = response.extensions().get::<Reason>().copied();
-    let status = response.status().as_u16();
-    response.map(|body| {
-        Body::new(Answer {
+/// The answer to come.
+pub(crate) struct Answering {
+    answer: RouteFuture<Infallible>,
+    watched: Option<Watched>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Ok(mut response) = ready!(Pin::new(&mut self.answer).poll(cx));
+        let mut watched = self.watched.take();
+        if let Some(watched) = &mut watched {
+            response
+                .headers_mut()
+                .insert("x-request-id", HeaderValue::from(watched.id));
+            watched.reason = response.extensions().get::<Reason>().copied();
+        }
+        let status = response.status().as_u16();
+        Poll::Ready(Ok(response.map(|body| Answer {
             body,
             status,
             watched,
-        })
-    })
+        })))
+    }
 }
 
 /// The body of an answer, which knows whether it was sent to its end.
-struct Answer {
+pub(crate) struct Answer {
     body: Body,
     status: u16,
-    watched: Watched,
+    watched: Option<Watched>,
+}
+
+impl Answer {
+    fn is_sent(&mut self) {
+        if let Some(watched) = &mut self.watched {
+            watched.status = self.status;
+        }
+    }
 }
 
 impl http_body::Body for Answer {
@@ -149,7 +233,7 @@ impl http_body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.watched.status = self.status;
+            self.is_sent();
         }
         frame
     }
@@ -167,15 +251,14 @@ impl Drop for Answer {
     fn drop(&mut self) {
         // An empty body is sent without a look at it.
         if self.body.is_end_stream() {
-            self.watched.status = self.status;
+            self.is_sent();
         }
     }
 }
 
 /// The path for the log: that of the route where nothing was added, otherwise what the caller wrote, redacted and cut.
-fn path(request: &Request, route: Route) -> Cow<'static, str> {
+fn path(uri: &Uri, route: Route) -> Cow<'static, str> {
     use modelops_monitoring::LabelValue as _;
-    let uri = request.uri();
     if route != Route::Other && uri.query().is_none() {
         return Cow::Borrowed(Route::text_at(route as usize));
     }

@@ -7,9 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
 
-use crate::admin::{from, json};
+use crate::admin::json;
+use crate::callers::Need;
 use crate::model::{Prediction, Row};
-use crate::observe::Note;
+use crate::observe::Call;
 use crate::refusal::Refusal;
 use crate::service::{Service, body};
 
@@ -34,10 +35,9 @@ pub(crate) async fn predict(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
-    let note = Note::of(&request);
-    let wanted = &service.callers.scopes.classify;
+    let call = Call::of(&request);
     let who = service
-        .admit_caller(request.headers(), from(&request), wanted, &note)
+        .admit_caller(request.headers(), &call, Need::Classify)
         .map_err(Refusal::with_body_unread)?;
     let body = body(request).await?;
     let Asked { rows } =
@@ -49,13 +49,9 @@ pub(crate) async fn predict(
         )));
     }
     let cost = rows.len() as u64;
-    let held = match &who {
-        Some(who) => Some((
-            service.callers.reserve(who, cost, service.clock.now())?,
-            service.admission.classify.admit().await?,
-        )),
-        None => None,
-    };
+    let now = service.clock.seconds(call.begin);
+    let reservation = who.map(|who| who.reserve(cost, now)).transpose()?.flatten();
+    let slot = service.admit(&service.admission.classify).await?;
     let model = service.model();
     let predictions = model.predict(&rows).map_err(Refusal::bad_request)?;
     let answer = json(&Answered {
@@ -63,12 +59,12 @@ pub(crate) async fn predict(
         target: &model.card.target,
         predictions,
     });
-    let mut told = note.told();
-    told.prompt = cost;
-    if let Some((reservation, slot)) = held {
-        told.replica = Some(Arc::clone(&slot.replica().name));
-        reservation.settle(cost, service.clock.now());
+    call.asked(cost);
+    if let Some(slot) = slot {
+        call.placed(&slot);
     }
-    drop(told);
+    if let Some(reservation) = reservation {
+        reservation.settle(cost, now);
+    }
     answer
 }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use modelops_monitoring::LogReport;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +19,7 @@ use crate::Failure;
 use crate::admin::router;
 use crate::callers::keys_hint;
 use crate::files::write_private;
+use crate::observe::Caller;
 use crate::patient::{PATIENCE, Patient};
 use crate::service::Service;
 use crate::settings::Settings;
@@ -69,12 +67,7 @@ pub async fn start(settings: Settings) -> Result<Running, Failure> {
         .map_err(|error| format!("cannot listen on {address}: {error}; choose another --address"))?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let accepting = tokio::spawn(accept(
-        listener,
-        router(&service),
-        stopped,
-        service.settings.drain,
-    ));
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&service), stopped));
     let ticking = tokio::spawn(tick(Arc::clone(&service)));
     Ok(Running {
         address,
@@ -150,12 +143,8 @@ impl Running {
 }
 
 /// Accepts until it is told to stop, then waits for what is under way; returns how many connections had to be cut.
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-    drain: Duration,
-) -> u64 {
+async fn accept(listener: TcpListener, service: Arc<Service>, mut stopped: watch::Receiver<bool>) -> u64 {
+    let (router, drain) = (router(&service), service.settings.drain);
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -173,7 +162,8 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve(stream, peer, router.clone());
+                let caller = Caller::new(Arc::clone(&service), router.clone(), peer.ip());
+                let connection = serve(stream, caller);
                 let watched = graceful.watch(connection);
                 connections.spawn(async move {
                     // A connection that broke has nobody left to tell.
@@ -199,31 +189,14 @@ async fn accept(
     cut
 }
 
-type Connection = http1::Connection<
-    TokioIo<Patient>,
-    TowerToHyperService<axum::middleware::AddExtension<Router, ConnectInfo<SocketAddr>>>,
->;
-
-fn serve(stream: TcpStream, peer: SocketAddr, router: Router) -> Connection {
+fn serve(stream: TcpStream, caller: Caller) -> http1::Connection<TokioIo<Patient>, Caller> {
     // Tokens are small and wanted at once.
     let _as_it_is = stream.set_nodelay(true);
-    let service = tower_service(router, peer);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(SLOWEST_HEAD)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(
-            TokioIo::new(Patient::new(stream, PATIENCE)),
-            TowerToHyperService::new(service),
-        )
-}
-
-fn tower_service(
-    router: Router,
-    peer: SocketAddr,
-) -> axum::middleware::AddExtension<Router, ConnectInfo<SocketAddr>> {
-    use tower_layer::Layer as _;
-    axum::Extension(ConnectInfo(peer)).layer(router)
+        .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), caller)
 }
 
 /// Once a second: the curves of the page; every other second: is there a new model?
@@ -232,6 +205,7 @@ async fn tick(service: Arc<Service>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for second in 0_u64.. {
         interval.tick().await;
+        service.clock.adjust();
         if let Some(telemetry) = &service.telemetry {
             let waiting = service.admission.chat.waiting() + service.admission.classify.waiting();
             telemetry.tick(service.clock.elapsed(), waiting);

@@ -1,6 +1,5 @@
 //! What all endpoints share.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,19 +8,18 @@ use std::time::{Duration, SystemTime};
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::HeaderMap;
-use modelops_security::auth::Scope;
 use modelops_security::sign::VerifyingKey;
 use serde_json::json;
 
 use crate::Failure;
-use crate::admission::Admission;
+use crate::admission::{Admission, Pool, Slot};
 use crate::audit::Audit;
-use crate::callers::{Callers, Who};
+use crate::callers::{Callers, Need, Who};
 use crate::clock::Clock;
 use crate::files::read;
 use crate::generator::Generator;
 use crate::model::{PUBLISHER, SIGNATURE, ServedModel};
-use crate::observe::Note;
+use crate::observe::Call;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::telemetry::{Reloaded, Telemetry};
@@ -33,7 +31,7 @@ const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Service {
     pub(crate) settings: Settings,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) generator: Generator,
     pub(crate) callers: Callers,
     pub(crate) admission: Admission,
@@ -49,7 +47,7 @@ pub(crate) struct Service {
 impl Service {
     /// Opens everything, or says what to do.
     pub(crate) fn open(settings: Settings) -> Result<Self, Failure> {
-        let clock = Clock::new();
+        let clock = Arc::new(Clock::new());
         let publisher: PathBuf = settings.model.join(PUBLISHER);
         if !publisher.exists() {
             let folder = settings.model.display();
@@ -64,16 +62,20 @@ impl Service {
         std::fs::create_dir_all(&settings.out)?;
         let telemetry = settings
             .metrics
-            .then(|| Telemetry::new(&settings.out))
+            .then(|| Telemetry::new(&settings, Callers::names()))
             .transpose()?;
         if let Some(telemetry) = &telemetry {
             telemetry.serves(&model.name, None);
         }
-        let audit = Audit::open(&settings.out, clock)?;
+        let audit = Audit::open(&settings.out, Arc::clone(&clock))?;
         let told = json!({"model": model.name, "generation": model.generation});
         audit.note("model opened", "serve", told)?;
         let callers = Callers::issue(&settings, clock.now())?;
-        audit.note("keys issued", "serve", json!(callers.names().collect::<Vec<_>>()))?;
+        audit.note(
+            "keys issued",
+            "serve",
+            json!(Callers::names().collect::<Vec<_>>()),
+        )?;
         Ok(Self {
             generator: Generator::learn()?,
             admission: Admission::plan(settings.pace, settings.queue)?,
@@ -94,21 +96,30 @@ impl Service {
         Arc::clone(&self.model.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Who calls, and that they may do what `wanted` says.
+    /// Who calls, and that they may do what is needed; nobody where the service runs without guard.
     pub(crate) fn admit_caller(
         &self,
         headers: &HeaderMap,
-        from: IpAddr,
-        wanted: &Scope,
-        note: &Note,
-    ) -> Result<Option<Who>, Refusal> {
+        call: &Call,
+        need: Need,
+    ) -> Result<Option<Arc<Who>>, Refusal> {
         if !self.settings.guard {
             return Ok(None);
         }
-        let who = self.callers.authenticate(headers, from, self.clock.now())?;
-        note.caller(&who);
-        who.may(wanted)?;
+        let who = self
+            .callers
+            .authenticate(headers, call, self.clock.seconds(call.begin))?;
+        who.may(need)?;
         Ok(Some(who))
+    }
+
+    /// Room on a replica; none is asked for where the service runs without admission.
+    pub(crate) async fn admit(&self, pool: &Arc<Pool>) -> Result<Option<Slot>, Refusal> {
+        if self.settings.guard && self.settings.admission {
+            pool.admit().await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Takes over what was published since; the old model goes on where the new one is refused.

@@ -15,7 +15,8 @@ pub const USAGE: &str = "usage: serve [OPTION VALUE]…
   --pace FACTOR        how long a token takes on its simulated device: 1 as computed (default), 0 no time at all
   --queue REQUESTS     how many may wait for a replica, by default 256
   --drain SECONDS      how long a shutdown waits for requests under way, by default 10
-  --without WHAT       `guard` (keys, quotas, admission) or `metrics` (metrics, log), for measuring what they cost";
+  --without WHAT       `guard` (keys, quotas, admission), `quotas`, `admission`, `metrics` (metrics, log) or `log`, for
+                       measuring what they cost; may be given again";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +35,16 @@ pub struct Settings {
     pub queue: usize,
     /// How long a shutdown waits.
     pub drain: Duration,
-    /// Whether callers are checked.
+    /// Whether callers are checked; without, there are neither quotas nor admission.
     pub guard: bool,
+    /// Whether callers have quotas.
+    pub quotas: bool,
+    /// Whether requests wait for a replica.
+    pub admission: bool,
     /// Whether anything is measured and logged.
     pub metrics: bool,
+    /// Whether requests are logged.
+    pub log: bool,
 }
 
 impl Default for Settings {
@@ -51,7 +58,10 @@ impl Default for Settings {
             queue: 256,
             drain: Duration::from_secs(10),
             guard: true,
+            quotas: true,
+            admission: true,
             metrics: true,
+            log: true,
         }
     }
 }
@@ -100,7 +110,10 @@ impl Settings {
                     };
                 }
                 _ if text == "guard" => settings.guard = false,
+                _ if text == "quotas" => settings.quotas = false,
+                _ if text == "admission" => settings.admission = false,
                 _ if text == "metrics" => settings.metrics = false,
+                _ if text == "log" => settings.log = false,
                 _ => return Err(wrong()),
             }
         }

@@ -9,15 +9,22 @@ use serde_json::{Value, json};
 
 use crate::admin::{json, watch};
 use crate::admission::Pool;
-use crate::callers::WINDOW;
+use crate::callers::{Callers, WINDOW};
 use crate::refusal::Refusal;
 use crate::service::Service;
+use crate::telemetry::Telemetry;
 
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
     watch(&service, &request)?;
+    // The log is flushed and read: not on a thread that serves.
+    let recent = {
+        let service = Arc::clone(&service);
+        tokio::task::spawn_blocking(move || service.telemetry.as_ref().map(Telemetry::recent)).await
+    };
+    let recent = recent.ok().flatten();
     let telemetry = service
         .telemetry
         .as_ref()
@@ -44,9 +51,7 @@ pub(crate) async fn status(
         "name": node.name(), "devices": node.devices().iter().map(|device| device.kind()).collect::<Vec<_>>(),
     })).collect();
     let now = service.clock.now();
-    let quotas: Vec<Value> = service
-        .callers
-        .names()
+    let quotas: Vec<Value> = Callers::names()
         .filter_map(|name| {
             let usage = service.callers.quotas.usage(name, now)?;
             Some(json!({"caller": name, "used": usage.used, "reserved": usage.reserved, "left": usage.left}))
@@ -73,7 +78,7 @@ pub(crate) async fn status(
             "left_out": rejected,
         },
         "audit": {"entries": entries, "root": root},
-        "recent": telemetry.recent(),
+        "recent": recent.unwrap_or_default(),
     }))
 }
 

@@ -1,8 +1,9 @@
 //! What is measured: metrics, the request log, objectives, and the last minutes for the operator's page.
 
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use modelops_monitoring::{
     Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Failure;
 use crate::callers::Credential;
 use crate::refusal::Reason;
+use crate::settings::Settings;
 
 label_enum! {
     /// The endpoints.
@@ -64,31 +67,50 @@ label_set! { pub(crate) struct OfModel<'a> { model: &'a str } }
 label_set! { pub(crate) struct OfWindow<'a> { objective: &'a str, window: &'a str } }
 
 impl Route {
-    pub(crate) fn of(path: Option<&str>) -> Self {
-        let known = |text: &str| Self::TEXTS.iter().position(|known| *known == text);
-        const ALL: [Route; 13] = [
-            Route::Predict,
-            Route::Chat,
-            Route::Models,
-            Route::Tokens,
-            Route::Jwks,
-            Route::Metrics,
-            Route::Livez,
-            Route::Readyz,
-            Route::Status,
-            Route::Reload,
-            Route::Checkpoint,
-            Route::OpenApi,
-            Route::Page,
-        ];
-        path.and_then(known)
-            .and_then(|at| ALL.get(at))
+    const ALL: [Self; 14] = [
+        Self::Predict,
+        Self::Chat,
+        Self::Models,
+        Self::Tokens,
+        Self::Jwks,
+        Self::Metrics,
+        Self::Livez,
+        Self::Readyz,
+        Self::Status,
+        Self::Reload,
+        Self::Checkpoint,
+        Self::OpenApi,
+        Self::Page,
+        Self::Other,
+    ];
+
+    pub(crate) fn of(path: &str) -> Self {
+        let known = Self::TEXTS.iter().position(|known| *known == path);
+        known
+            .and_then(|at| Self::ALL.get(at))
             .copied()
             .unwrap_or(Self::Other)
     }
 }
 
 impl Code {
+    const ALL: [Self; 14] = [
+        Self::C200,
+        Self::C400,
+        Self::C401,
+        Self::C403,
+        Self::C404,
+        Self::C405,
+        Self::C408,
+        Self::C409,
+        Self::C413,
+        Self::C429,
+        Self::C499,
+        Self::C500,
+        Self::C503,
+        Self::Other,
+    ];
+
     fn of(status: u16) -> Self {
         match status {
             200 => Self::C200,
@@ -112,20 +134,20 @@ impl Code {
 /// A line of the request log. Nothing in it is secret: keys are named by their public part, and what callers wrote was
 /// redacted.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Record {
+pub(crate) struct Record<'a> {
     /// Seconds since 1970.
     pub(crate) at: f64,
     pub(crate) id: u64,
     pub(crate) method: &'static str,
-    pub(crate) path: std::borrow::Cow<'static, str>,
+    pub(crate) path: &'a str,
     pub(crate) status: u16,
     pub(crate) seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) caller: Option<std::sync::Arc<str>>,
+    pub(crate) caller: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) credential: Option<Credential>,
+    pub(crate) credential: Option<&'a Credential>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) replica: Option<std::sync::Arc<str>>,
+    pub(crate) replica: Option<&'a str>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) prompt: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -140,6 +162,8 @@ fn is_zero(n: &u64) -> bool {
 
 /// Records that the operator's page shows.
 const RECENT: usize = 40;
+/// More bytes than so many records have, mostly.
+const RECENT_BYTES: u64 = 32 << 10;
 /// Seconds that the curves of the page show.
 const HISTORY: usize = 120;
 /// The window of the page's quantiles.
@@ -152,7 +176,7 @@ pub(crate) struct Second {
     failures: u64,
     good_tokens: u64,
     waiting: usize,
-    in_flight: i64,
+    in_flight: u64,
 }
 
 /// What the last seconds looked like.
@@ -200,19 +224,20 @@ pub(crate) struct Telemetry {
     seconds: Vec<Histogram>,
     refused: Family<Refused, Counter>,
     used: Family<Used<'static>, Counter>,
+    /// The counters of `used` for those who are known from the start.
+    used_by: Vec<(&'static str, [Counter; 3])>,
     reloads: Family<OfReload, Counter>,
     model: Family<OfModel<'static>, Gauge>,
     burn: Family<OfWindow<'static>, Gauge>,
     in_flight_gauge: Gauge,
     log_failures: Counter,
-    in_flight: AtomicI64,
-    total: AtomicU64,
-    failures: AtomicU64,
-    log: Mutex<Option<std::sync::Arc<RecordLog>>>,
-    recent: Mutex<VecDeque<Record>>,
+    /// Requests that the service failed at: the bad events of the promise that it answers.
+    failures: Counter,
+    next_id: AtomicU64,
+    folder: PathBuf,
+    log: Option<RecordLog>,
     past: Mutex<Past>,
     promises: Mutex<[Watched; 2]>,
-    next_id: AtomicU64,
 }
 
 /// An answer of the classifier within this time is good.
@@ -220,7 +245,10 @@ pub(crate) const PROMISE: f64 = 0.05;
 const WINDOWS: [(&str, u64); 2] = [("5m", 300), ("1h", 3600)];
 
 impl Telemetry {
-    pub(crate) fn new(out: &Path) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        settings: &Settings,
+        callers: impl Iterator<Item = &'static str>,
+    ) -> Result<Self, Failure> {
         let registry = Registry::new("serve")?;
         let ms = Duration::from_millis;
         let tiers = [
@@ -238,20 +266,25 @@ impl Telemetry {
         let options = RecordLogOptions::default()
             .with_stem("requests")
             .with_when_full(WhenFull::Wait);
-        let log = RecordLog::create(out.join("log"), options)?;
-        let all: Vec<Route> = (0..=Route::Other as usize)
-            .map(|at| Route::of(Some(Route::TEXTS[at])))
-            .collect();
+        let folder = settings.out.join("log");
+        let log = settings
+            .log
+            .then(|| RecordLog::create(&folder, options))
+            .transpose()?;
+        let used: Family<Used<'static>, Counter> =
+            registry.counter_family("caller_tokens", "Tokens and rows that callers were billed for.")?;
+        let kinds = [Kind::Prompt, Kind::Completion, Kind::Row];
+        let used_by = callers.map(|caller| (caller, kinds.map(|kind| used.bind(&Used { caller, kind }))));
         Ok(Self {
             llm: ServerMetrics::new(&registry, NameScheme::Own, &Served::new("babble"), &tiers)?,
             requests: registry.counter_family("http_requests", "Requests that ended, each once.")?,
-            seconds: all
+            seconds: Route::ALL
                 .iter()
                 .map(|route| seconds.bind(&OfRoute { route: *route }))
                 .collect(),
             refused: registry.counter_family("refused", "Requests that were refused, by reason.")?,
-            used: registry
-                .counter_family("caller_tokens", "Tokens and rows that callers were billed for.")?,
+            used_by: used_by.collect(),
+            used,
             reloads: registry.counter_family("model_reloads", "Looks at the published model.")?,
             model: registry.gauge_family(
                 "model_served",
@@ -263,61 +296,72 @@ impl Telemetry {
             )?,
             in_flight_gauge: registry.gauge("http_requests_in_flight", "Requests that have not ended.")?,
             log_failures: registry.counter("log_failures", "Log lines that could not be written.")?,
+            failures: registry.counter(
+                "http_failures",
+                "Requests that the service failed at: status 5xx.",
+            )?,
             registry,
-            in_flight: AtomicI64::new(0),
-            total: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            log: Mutex::new(Some(std::sync::Arc::new(log))),
-            recent: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            folder,
+            log,
             past: Mutex::default(),
             promises: Mutex::new([
                 watched(Objective::latency("classifier within 50 ms", PROMISE, 0.99)?),
                 watched(Objective::availability("requests answered", 0.999)?),
             ]),
-            next_id: AtomicU64::new(1),
         })
     }
 
     /// A request has begun; its number.
     pub(crate) fn begin(&self) -> u64 {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A request has ended: counted, timed and logged, here and nowhere else.
-    pub(crate) fn end(&self, route: Route, reason: Option<Reason>, record: Record) {
+    pub(crate) fn end(&self, route: Route, reason: Option<Reason>, record: &Record<'_>) {
+        if self.log.as_ref().is_some_and(|log| log.write(record).is_err()) {
+            self.log_failures.inc();
+        }
         let code = Code::of(record.status);
-        self.requests.with(&Ended { route, code }).inc();
         self.seconds[route as usize].observe(record.seconds);
         if let Some(reason) = reason {
-            self.refused.with(&Refused { reason }).inc();
+            self.refused.inc(&Refused { reason });
         }
-        if let Some(caller) = &record.caller {
+        if let Some(caller) = record.caller {
             let input = if route == Route::Predict {
                 Kind::Row
             } else {
                 Kind::Prompt
             };
+            let known = self.used_by.iter().find(|(known, _)| *known == caller);
             for (kind, tokens) in [(input, record.prompt), (Kind::Completion, record.completion)] {
-                if tokens > 0 {
-                    self.used.with(&Used { caller, kind }).inc_by(tokens);
+                match known {
+                    _ if tokens == 0 => {}
+                    Some((_, counters)) => counters[kind as usize].inc_by(tokens),
+                    None => self.used.inc_by(&Used { caller, kind }, tokens),
                 }
             }
         }
-        self.total.fetch_add(1, Ordering::Relaxed);
         if record.status >= 500 {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.failures.inc();
         }
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let log = lock(&self.log).clone();
-        if log.is_none_or(|log| log.write(&record).is_err()) {
-            self.log_failures.inc();
-        }
-        let mut recent = lock(&self.recent);
-        if recent.len() == RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(record);
+        // Last, so that whoever sees the request counted finds the rest of it too.
+        self.requests.inc(&Ended { route, code });
+    }
+
+    /// Requests that ended.
+    fn ended(&self) -> u64 {
+        let series = Route::ALL
+            .iter()
+            .flat_map(|route| Code::ALL.map(|code| Ended { route: *route, code }));
+        series.map(|ended| self.requests.with(&ended).value()).sum()
+    }
+
+    /// Requests that ended, and those that have not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let ended = self.ended();
+        let begun = self.next_id.load(Ordering::Relaxed) - 1;
+        (ended, begun.saturating_sub(ended))
     }
 
     pub(crate) fn reloaded(&self, outcome: Reloaded) {
@@ -338,10 +382,8 @@ impl Telemetry {
 
     /// Takes note of the second that has passed.
     pub(crate) fn tick(&self, now: Duration, waiting: usize) {
-        let (total, failures) = (
-            self.total.load(Ordering::Relaxed),
-            self.failures.load(Ordering::Relaxed),
-        );
+        let failures = self.failures.value();
+        let (total, in_flight) = self.counts();
         let good_tokens = self.llm.goodput().iter().map(|tier| tier.good_tokens).sum();
         let mut past = lock(&self.past);
         let [requests, failed, tokens] = past.totals;
@@ -350,7 +392,7 @@ impl Telemetry {
             failures: failures - failed,
             good_tokens: good_tokens - tokens,
             waiting,
-            in_flight: self.in_flight.load(Ordering::Relaxed),
+            in_flight,
         });
         past.totals = [total, failures, good_tokens];
         past.sketches.push_back(self.sketches());
@@ -418,10 +460,8 @@ impl Telemetry {
 
     pub(crate) fn promises(&self) -> Vec<Promise> {
         let predict = &self.seconds[Route::Predict as usize];
-        let (total, failures) = (
-            self.total.load(Ordering::Relaxed),
-            self.failures.load(Ordering::Relaxed),
-        );
+        let failures = self.failures.value();
+        let total = self.ended();
         let promises = lock(&self.promises);
         promises
             .iter()
@@ -445,35 +485,51 @@ impl Telemetry {
             .collect()
     }
 
-    pub(crate) fn recent(&self) -> Vec<Record> {
-        lock(&self.recent).iter().rev().cloned().collect()
+    /// The last lines of the request log, the newest first: what an operator would read there, redacted as it is there.
+    pub(crate) fn recent(&self) -> Vec<Value> {
+        // Where the log cannot be written, `/readyz` says so.
+        let Some(log) = &self.log else {
+            return Vec::new();
+        };
+        let _stopped = log.flush();
+        last_lines(&self.folder).unwrap_or_default()
     }
 
     pub(crate) fn seconds(&self) -> Vec<Second> {
         lock(&self.past).seconds.iter().copied().collect()
     }
 
-    /// Requests that ended, and those that have not.
-    pub(crate) fn counts(&self) -> (u64, i64) {
-        (
-            self.total.load(Ordering::Relaxed),
-            self.in_flight.load(Ordering::Relaxed),
-        )
-    }
-
     /// All metrics of now, in the format that suits an `Accept` header best.
     pub(crate) fn scrape(&self, accept: Option<&str>) -> Exposition {
-        self.in_flight_gauge
-            .set(self.in_flight.load(Ordering::Relaxed) as f64);
+        self.in_flight_gauge.set(self.counts().1 as f64);
         self.registry.expose(accept)
     }
 
-    /// Writes what is pending and closes the log.
+    /// Writes what is pending; what became of all lines.
     pub(crate) fn close(&self) -> Result<LogReport, Failure> {
-        let log = lock(&self.log).take().ok_or("the log was closed before")?;
-        let log = std::sync::Arc::try_unwrap(log).map_err(|_| "a request still writes to the log")?;
-        Ok(log.close()?)
+        let Some(log) = &self.log else {
+            return Ok(LogReport::default());
+        };
+        log.flush()?;
+        Ok(log.report())
     }
+}
+
+/// The last records of a log, the newest first. A file that was just begun has few.
+fn last_lines(folder: &Path) -> std::io::Result<Vec<Value>> {
+    let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let Some(newest) = files.max() else {
+        return Ok(Vec::new());
+    };
+    let mut file = std::fs::File::open(newest)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(RECENT_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(RECENT_BYTES).read_to_end(&mut bytes)?;
+    // The first line may lack its beginning; it is no JSON then.
+    let lines = bytes.rsplit(|byte| *byte == b'\n');
+    let records = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    Ok(records.filter(Value::is_object).take(RECENT).collect())
 }
 
 fn watched(objective: Objective) -> Watched {

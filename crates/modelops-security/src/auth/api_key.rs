@@ -1,10 +1,11 @@
 //! API keys: issued once, stored as a peppered hash, refused without telling why too much.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::hmac;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -58,8 +59,8 @@ impl fmt::Debug for Pepper {
 }
 
 /// The public part of a key: 12 base62 digits that may be logged.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ApiKeyId([u8; ID]);
 
 impl ApiKeyId {
@@ -85,6 +86,10 @@ impl ApiKeyId {
         mixed ^ mixed >> 32
     }
 
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a name has base62 digits alone")
+    }
+
     /// The lock that guards the name, by bits that the table does not look at.
     fn shard(self) -> usize {
         (self.spread() >> 58) as usize % SHARDS
@@ -93,15 +98,19 @@ impl ApiKeyId {
 
 impl fmt::Display for ApiKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+        f.write_str(self.text())
     }
 }
 
 impl fmt::Debug for ApiKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ApiKeyId({self})")
+    }
+}
+
+impl Serialize for ApiKeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
     }
 }
 
@@ -189,6 +198,8 @@ pub struct Caller {
     pub key: ApiKeyId,
     /// What the key may do.
     pub scopes: Arc<[Scope]>,
+    /// The first second at which the key is refused; never where `None`.
+    pub expires: Option<UnixSeconds>,
 }
 
 impl Caller {
@@ -246,6 +257,7 @@ pub struct ApiKeys {
     environment: String,
     peppers: Vec<hmac::Key>,
     shards: [RwLock<KeyTable>; SHARDS],
+    changes: AtomicU64,
 }
 
 impl ApiKeys {
@@ -266,7 +278,22 @@ impl ApiKeys {
             environment: environment.to_owned(),
             peppers: vec![hmac::Key::new(hmac::HMAC_SHA256, pepper.expose())],
             shards: std::array::from_fn(|_| RwLock::default()),
+            changes: AtomicU64::new(0),
         })
+    }
+
+    /// A number that every change of a key raises: issuing, rotating, revoking, putting back.
+    ///
+    /// Read it before you authenticate, and what was found holds for as long as the number is the same and the key has not expired: see
+    /// [`Remembered`](super::Remembered).
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// After a change was made, and before whoever asked for it is told so.
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Adds a pepper, which hashes new keys from now on; older keys stay with theirs. Keep the order when you restore.
@@ -286,6 +313,7 @@ impl ApiKeys {
     /// Puts a stored record back; one of the same name is replaced.
     pub fn insert(&self, record: ApiKeyRecord) {
         self.write(record.id).insert(record);
+        self.changed();
     }
 
     /// All records, in the order of their names, for storing them.
@@ -390,6 +418,7 @@ impl ApiKeys {
             principal,
             key: id,
             scopes,
+            expires: slot.expires(),
         })
     }
 
@@ -424,6 +453,7 @@ impl ApiKeys {
         if let Some(slot) = self.write(id).find_mut(id) {
             slot.set_expires(slot.expires().map_or(end, |expires| expires.min(end)));
         }
+        self.changed();
         Ok(issued)
     }
 
@@ -434,6 +464,7 @@ impl ApiKeys {
     /// [`IssueError::Unknown`].
     pub fn revoke(&self, id: ApiKeyId) -> Result<(), IssueError> {
         self.write(id).find_mut(id).ok_or(IssueError::Unknown)?.revoke();
+        self.changed();
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use modelops_security::auth::{ApiKeyGrant, ApiKeyId, ApiKeyRecord, ApiKeys, Pepper, Scope, UnixSeconds};
+use modelops_security::auth::{
+    ApiKeyGrant, ApiKeyId, ApiKeyRecord, ApiKeys, Pepper, Remembered, Scope, UnixSeconds,
+};
 use modelops_security::{ApiKeyError, IssueError};
 use proptest::prelude::*;
 
@@ -159,6 +161,47 @@ fn bad_environments_and_scopes_are_refused() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever happens to the keys: who is recalled would be let in, as the same caller.
+    #[test]
+    fn what_is_recalled_would_be_authenticated(steps in prop::collection::vec((0_usize..4, 0_usize..6, 0_u64..40), 0..60)) {
+        let keys = keys();
+        let mut tokens = Vec::new();
+        for i in 0..4 {
+            let mut grant = ApiKeyGrant::new(format!("p{i}"));
+            if i % 2 == 1 {
+                grant = grant.with_expiry(NOW.plus(200 * i));
+            }
+            tokens.push(keys.issue(&grant, NOW, &mut seeded(i)).unwrap());
+        }
+        let first = keys.records();
+        let mut now = NOW;
+        let mut seen: [Option<Remembered<_>>; 4] = std::array::from_fn(|_| None);
+        for (n, (key, what, seconds)) in steps.into_iter().enumerate() {
+            now = now.plus(seconds);
+            let id = tokens[key].id;
+            match what {
+                0 => keys.revoke(id).unwrap(),
+                1 => drop(keys.rotate(id, seconds, now, &mut seeded(100 + n as u64))),
+                2 => keys.insert(first.iter().find(|record| record.id == id).unwrap().clone()),
+                _ => {}
+            }
+            for (issued, seen) in tokens.iter().zip(&mut seen) {
+                let token = issued.token.expose();
+                let changes = keys.changes();
+                let truth = keys.authenticate(token, now);
+                let recalled = seen.as_ref().and_then(|seen| seen.recall(token.as_bytes(), now, changes));
+                if let Some(recalled) = recalled {
+                    prop_assert_eq!(Ok(recalled), truth.as_ref());
+                } else if let Ok(caller) = truth {
+                    let new = Remembered::new(token.as_bytes(), caller.expires, changes, caller);
+                    prop_assert!(new.recall(token.as_bytes(), now, keys.changes()).is_some());
+                    prop_assert!(new.recall(&token.as_bytes()[1..], now, changes).is_none());
+                    *seen = Some(new);
+                }
+            }
+        }
+    }
 
     /// The table grows, replaces and revokes as a plain map would.
     #[test]

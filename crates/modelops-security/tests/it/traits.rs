@@ -1,6 +1,6 @@
 //! What may cross threads, and what never shows.
 
-use modelops_security::auth::{ApiKeyGrant, ApiKeys, Caller, Pepper, UnixSeconds};
+use modelops_security::auth::{ApiKeyGrant, ApiKeys, Caller, Pepper, Remembered, UnixSeconds};
 use modelops_security::chunked::InputKey;
 use modelops_security::keys::{DataKey, Keyring, Passphrase};
 use modelops_security::sealed::{OpenReader, SealWriter, SealedFile};
@@ -21,6 +21,7 @@ fn everything_may_be_shared_between_threads() {
     shared::<(SealedFile, OpenReader<std::fs::File>, SealWriter<std::fs::File>)>();
     shared::<(SigningKey, VerifyingKey, ModelManifest)>();
     shared::<(ApiKeys, Pepper, Caller, Secret<String>, SystemRandom)>();
+    shared::<(Remembered<Caller>, modelops_security::quota::QuotaAccount)>();
     error::<SealError>();
     error::<OpenError>();
     error::<RewrapError>();
@@ -47,6 +48,10 @@ fn secrets_do_not_show_in_debug() {
         format!("{:?}", keyring(1)),
         format!("{keys:?}"),
         format!("{issued:?}"),
+        format!(
+            "{:?}",
+            Remembered::new(issued.token.expose().as_bytes(), None, 0, ())
+        ),
     ];
     for text in shown {
         assert!(text.contains("REDACTED"), "{text}");
