@@ -24,14 +24,14 @@ const STEPS: [(&str, &[&str]); 6] = [
 const ROW: &str = r#"{"rows":[{"Island":"Biscoe","Culmen Length (mm)":50.0,"Culmen Depth (mm)":15.0,"Flipper Length (mm)":220}]}"#;
 const CHAT: &str = r#"{"model":"babble","stream":true,"max_tokens":64,"seed":3,"messages":[{"role":"user","content":"Every row"}]}"#;
 const PATHS: [(&str, &str, usize); 2] = [
-    ("/v1/predict", ROW, 20_000),
-    ("/v1/chat/completions", CHAT, 4_000),
+    ("/v1/predict", ROW, 10_000),
+    ("/v1/chat/completions", CHAT, 2_000),
 ];
 
 fn main() -> Result<(), Failure> {
     let rounds = std::env::args()
         .nth(1)
-        .map_or(Ok(9), |text| text.parse::<usize>())?;
+        .map_or(Ok(25), |text| text.parse::<usize>())?;
     let folder = tempfile::tempdir()?;
     let mut services = Vec::new();
     for (n, (_, without)) in STEPS.iter().enumerate() {
@@ -48,21 +48,31 @@ fn main() -> Result<(), Failure> {
             }
         }
     }
-    let mut before = 0.0;
-    for ((path, threads, n), mut costs) in costs {
-        if n == 0 {
+    for ((path, threads, n), of_step) in &costs {
+        if *n == 0 {
+            let path = PATHS[*path].0;
             println!(
-                "\n{}, {threads} thread(s), ns of processor time a request, median of {rounds}",
-                PATHS[path].0
+                "\n{path}, {threads} thread(s), ns of processor time a request, median of {rounds} rounds"
             );
         }
-        costs.sort_by(f64::total_cmp);
-        let (median, least) = (costs[costs.len() / 2], costs[0]);
-        let more = if n == 0 { 0.0 } else { median - before };
-        println!("{:>28} {median:8.0} {more:+8.0}   (least {least:.0})", STEPS[n].0);
-        before = median;
+        // Steps of one round are compared with one another, so that what slows a whole round down counts for nothing.
+        let before = &costs[&(*path, *threads, n.saturating_sub(1))];
+        let first = &costs[&(*path, *threads, 0)];
+        let more = median(of_step.iter().zip(before).map(|(cost, before)| cost - before));
+        let all = median(of_step.iter().zip(first).map(|(cost, first)| cost - first));
+        let cost = median(of_step.iter().copied());
+        println!(
+            "{:>28} {cost:8.0}   adds {more:5.0}   all so far {all:5.0}",
+            STEPS[*n].0
+        );
     }
     Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn open(folder: &Path, n: usize, without: &[&str]) -> Result<(Direct, HeaderValue), Failure> {

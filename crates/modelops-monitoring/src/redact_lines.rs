@@ -11,13 +11,23 @@ use crate::redact::Redactor;
 
 /// Field names that are remembered; a log has few.
 const NAMES: usize = 64;
+/// Bytes of a value that is remembered; longer ones are seldom the same twice.
+const VALUE: usize = 64;
+
+/// A field name without a secret, as it stands in a line, `"name":`, and the text without a secret that followed it
+/// last, in its quotes: the values of many fields are few.
+#[derive(Debug)]
+struct Plain {
+    name: Box<str>,
+    value: String,
+}
 
 /// Takes the secrets out of the lines of one log.
 #[derive(Debug)]
 pub(crate) struct LineRedactor {
     redactor: Box<dyn Redactor>,
-    /// Names that neither are secret nor hold a secret, as they stand in a line: `"name":`.
-    plain: Vec<Box<str>>,
+    /// Names that neither are secret nor hold a secret.
+    plain: Vec<Plain>,
     /// The one of them that comes next where the records have the same fields.
     next: usize,
     clean: String,
@@ -40,13 +50,19 @@ impl LineRedactor {
         self.clean.clear();
         // Up to `copied` the lines are in `clean`, redacted.
         let (mut copied, mut at) = (0, 0);
+        // The remembered name that was passed last, and where it ended.
+        let mut named: Option<(usize, usize)> = None;
         let bytes = lines.as_bytes();
         while let Some(gap) = bytes[at..].iter().position(|b| *b == b'"') {
             let start = at + gap;
-            if let Some(name) = self.plain.get(self.next)
+            if let Some(Plain { name, value }) = self.plain.get(self.next)
                 && bytes[start..].starts_with(name.as_bytes())
             {
                 at = start + name.len();
+                named = Some((self.next, at));
+                if !value.is_empty() && bytes[at..].starts_with(value.as_bytes()) {
+                    at += value.len();
+                }
                 self.next = (self.next + 1) % self.plain.len();
                 continue;
             }
@@ -66,6 +82,10 @@ impl LineRedactor {
             }
             let colon = skip_blanks(bytes, end);
             if bytes.get(colon) != Some(&b':') {
+                if let Some((name, _)) = named.filter(|(_, end)| plain && *end == start) {
+                    let value = Some(&lines[start..end]).filter(|value| value.len() <= VALUE);
+                    value.unwrap_or_default().clone_into(&mut self.plain[name].value);
+                }
                 continue;
             }
             if self.redactor.is_secret_field(&text) {
@@ -89,10 +109,13 @@ impl LineRedactor {
 
     /// Keeps a plain name, and expects after it what came after it last time.
     fn remember(&mut self, name: &str) {
-        let known = self.plain.iter().position(|known| **known == *name);
+        let known = self.plain.iter().position(|known| *known.name == *name);
         let place = known.unwrap_or(self.plain.len());
         if known.is_none() && place < NAMES {
-            self.plain.push(name.into());
+            self.plain.push(Plain {
+                name: name.into(),
+                value: String::new(),
+            });
         }
         self.next = (place + 1) % self.plain.len();
     }

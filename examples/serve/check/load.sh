@@ -72,7 +72,7 @@ saturation() {
 cost() {
     echo "== cost: the same service with and without guard and metrics, interleaved"
     for round in $(seq "${ROUNDS:-3}"); do
-        for without in none metrics guard both; do
+        for without in ${VARIANTS:-none metrics guard both}; do
             case $without in
                 none) options=() ;;
                 both) options=(--without guard --without metrics) ;;

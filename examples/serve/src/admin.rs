@@ -122,7 +122,7 @@ async fn token(State(service): State<Arc<Service>>, request: Request) -> Result<
     if !(1..=LONGEST_LIFE).contains(&seconds) {
         return Err(Refusal::bad_request(format!("seconds is 1 to {LONGEST_LIFE}")));
     }
-    let token = service.callers.token_for(&who, seconds, now)?;
+    let token = service.callers.token_for(who, seconds, now)?;
     json(&json!({"access_token": token, "token_type": "Bearer", "expires_in": seconds}))
 }
 
@@ -137,9 +137,9 @@ async fn reload(State(service): State<Arc<Service>>, request: Request) -> Result
     let who = service.callers.authenticate(request.headers(), &call, now)?;
     who.may(Need::Reload)?;
     let reloaded = {
-        let service = Arc::clone(&service);
+        let (service, principal) = (Arc::clone(&service), Arc::clone(&who.principal));
         // Opening a keyring stretches its passphrase: not on a thread that serves.
-        tokio::task::spawn_blocking(move || service.reload(&who.principal)).await
+        tokio::task::spawn_blocking(move || service.reload(&principal)).await
     };
     match reloaded {
         Ok(Ok(model)) => json(&json!({"model": model.name, "generation": model.generation})),

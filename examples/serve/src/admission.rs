@@ -1,6 +1,7 @@
 //! Admission: the plan says which replicas run on which simulated devices; each takes so many requests at once, some
 //! more may wait, and the rest is told when to come back.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -50,9 +51,9 @@ pub(crate) struct Pool {
 
 /// Room on a replica for one request; dropped, it is free again.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    pool: Arc<Pool>,
-    replica: usize,
+pub(crate) struct Slot<P: Deref<Target = Pool>> {
+    pool: P,
+    pub(crate) number: usize,
     /// When it was taken, where it was the last or was waited for: only those say how long others have to wait.
     since: Option<Instant>,
 }
@@ -143,21 +144,21 @@ impl Pool {
     }
 
     /// Waits for room on the replica with the most of it.
-    pub(crate) async fn admit(self: &Arc<Self>) -> Result<Slot, Refusal> {
-        let scarce = match self.semaphore.try_acquire() {
+    pub(crate) async fn admit<P: Deref<Target = Self>>(pool: P) -> Result<Slot<P>, Refusal> {
+        let scarce = match pool.semaphore.try_acquire() {
             Ok(permit) => {
                 permit.forget();
-                self.semaphore.available_permits() == 0
+                pool.semaphore.available_permits() == 0
             }
             Err(_) => {
-                self.wait().await?;
+                pool.wait().await?;
                 true
             }
         };
         Ok(Slot {
-            pool: Arc::clone(self),
-            replica: self.take(),
+            number: pool.take(),
             since: scarce.then(Instant::now),
+            pool,
         })
     }
 
@@ -230,7 +231,7 @@ impl Pool {
     }
 }
 
-impl Slot {
+impl<P: Deref<Target = Pool>> Slot<P> {
     /// Whether it was waited for, or was the last.
     pub(crate) fn is_scarce(&self) -> bool {
         self.since.is_some()
@@ -238,11 +239,11 @@ impl Slot {
 
     /// The replica that works on the request.
     pub(crate) fn replica(&self) -> &Replica {
-        &self.pool.replicas[self.replica]
+        &self.pool.replicas[self.number]
     }
 }
 
-impl Drop for Slot {
+impl<P: Deref<Target = Pool>> Drop for Slot<P> {
     fn drop(&mut self) {
         if let Some(since) = self.since {
             let held = since.elapsed().as_nanos().min(u128::from(u64::MAX / 8)) as u64;
@@ -251,7 +252,7 @@ impl Drop for Slot {
             let before = mean.load(Ordering::Relaxed);
             mean.store(before - before / 8 + held / 8, Ordering::Relaxed);
         }
-        self.pool.free[self.replica].fetch_add(1, Ordering::AcqRel);
+        self.pool.free[self.number].fetch_add(1, Ordering::AcqRel);
         self.pool.semaphore.add_permits(1);
     }
 }

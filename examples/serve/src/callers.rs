@@ -158,12 +158,12 @@ impl Callers {
     ///
     /// A right one passes from any address; failures of an address make it wait. One that was verified on this connection
     /// before is not verified again, unless a key was changed since: see [`Remembered`].
-    pub(crate) fn authenticate(
+    pub(crate) fn authenticate<'c>(
         &self,
         headers: &HeaderMap,
-        call: &Call,
+        call: &'c Call,
         now: UnixSeconds,
-    ) -> Result<Arc<Who>, Refusal> {
+    ) -> Result<&'c Who, Refusal> {
         let header = headers.get(AUTHORIZATION);
         let presented = header.map_or(&[][..], HeaderValue::as_bytes);
         let changes = self.keys.changes();
@@ -187,8 +187,7 @@ impl Callers {
             *known = Some(Remembered::new(presented, until, changes, Arc::clone(&who)));
             who
         };
-        let _first = call.who.set(Arc::clone(&who));
-        Ok(who)
+        Ok(call.who.get_or_init(|| who))
     }
 
     /// Who presents a credential, and until when it says so.

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::admin::json;
-use crate::admission::Slot;
+use crate::admission::{Pool, Slot};
 use crate::callers::Need;
 use crate::generator::{Draft, tokens};
 use crate::observe::Call;
@@ -150,7 +150,7 @@ pub(crate) async fn chat(
             .llm
             .request(usize::from(flex), prompt_tokens, call.begin)
     });
-    let slot = service.admit(&service.admission.chat).await?;
+    let slot = service.admit(Arc::clone(&service.admission.chat)).await?;
     if let Some(measured) = &mut measured {
         let waited = slot.as_ref().is_some_and(Slot::is_scarce);
         let at = if waited {
@@ -162,7 +162,7 @@ pub(crate) async fn chat(
     }
     call.asked(prompt_tokens);
     if let Some(slot) = &slot {
-        call.placed(slot);
+        call.placed(slot.number);
     }
     let seconds = slot.as_ref().map_or(0.0, |slot| slot.replica().token_seconds);
     let nanos = service.clock.unix(call.begin).as_nanos() as u64;
@@ -243,7 +243,7 @@ struct Generation {
     measured: Option<llm::Request>,
     reservation: Option<Reservation>,
     call: Arc<Call>,
-    _slot: Option<Slot>,
+    _slot: Option<Slot<Arc<Pool>>>,
 }
 
 enum Token {

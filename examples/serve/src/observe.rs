@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Response, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Response, Uri};
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
@@ -23,7 +23,6 @@ use modelops_security::auth::Remembered;
 use modelops_security::redact;
 use tower_service::Service as _;
 
-use crate::admission::Slot;
 use crate::callers::Who;
 use crate::refusal::Reason;
 use crate::service::Service;
@@ -31,10 +30,12 @@ use crate::telemetry::{Record, Route, text};
 
 /// The status of a request whose caller went away first.
 const GONE: u16 = 499;
+/// Tells the caller which line of the log is theirs.
+const NUMBER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Somebody who is connected.
-#[derive(Debug)]
 pub(crate) struct Connection {
+    service: Arc<Service>,
     pub(crate) from: IpAddr,
     /// The credential that was verified last: a caller sends the same one with every request of a connection.
     known: Mutex<Option<Remembered<Arc<Who>>>>,
@@ -47,13 +48,13 @@ impl Connection {
 }
 
 /// A request under way, and what its endpoint says of it for the log.
-#[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) connection: Arc<Connection>,
     /// When it came, by the clock of the service.
     pub(crate) begin: Duration,
     pub(crate) who: OnceLock<Arc<Who>>,
-    replica: OnceLock<Arc<str>>,
+    /// The replica that works on it; those of a service stay the same.
+    replica: AtomicUsize,
     prompt: AtomicU64,
     completion: AtomicU64,
 }
@@ -66,8 +67,19 @@ impl Call {
     }
 
     /// Where it is worked on.
-    pub(crate) fn placed(&self, slot: &Slot) {
-        let _first = self.replica.set(Arc::clone(&slot.replica().name));
+    pub(crate) fn placed(&self, replica: usize) {
+        self.replica.store(replica, Ordering::Relaxed);
+    }
+
+    fn replica(&self, route: Route) -> Option<&str> {
+        let admission = &self.connection.service.admission;
+        let pool = if route == Route::Predict {
+            &admission.classify
+        } else {
+            &admission.chat
+        };
+        let replica = pool.replicas.get(self.replica.load(Ordering::Relaxed));
+        replica.map(|replica| &*replica.name)
     }
 
     /// Rows or tokens that were asked about.
@@ -83,7 +95,6 @@ impl Call {
 
 /// What serves one connection.
 pub(crate) struct Caller {
-    service: Arc<Service>,
     router: Router,
     connection: Arc<Connection>,
 }
@@ -91,11 +102,11 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(service: Arc<Service>, router: Router, from: IpAddr) -> Self {
         let connection = Connection {
+            service,
             from,
             known: Mutex::default(),
         };
         Self {
-            service,
             router,
             connection: Arc::new(connection),
         }
@@ -113,15 +124,16 @@ where
     type Future = Answering;
 
     fn call(&self, mut request: Request<B>) -> Answering {
+        let service = &self.connection.service;
         let call = Arc::new(Call {
             connection: Arc::clone(&self.connection),
-            begin: self.service.clock.elapsed(),
+            begin: service.clock.elapsed(),
             who: OnceLock::new(),
-            replica: OnceLock::new(),
+            replica: AtomicUsize::new(usize::MAX),
             prompt: AtomicU64::new(0),
             completion: AtomicU64::new(0),
         });
-        let watched = self.service.telemetry.as_ref().map(|telemetry| {
+        let watched = service.telemetry.as_ref().map(|telemetry| {
             let route = Route::of(request.uri().path());
             Watched {
                 id: telemetry.begin(),
@@ -132,7 +144,6 @@ where
                 status: GONE,
                 reason: None,
                 call: Arc::clone(&call),
-                service: Arc::clone(&self.service),
             }
         });
         request.extensions_mut().insert(call);
@@ -145,7 +156,6 @@ where
 
 /// A request that ends when this is dropped.
 struct Watched {
-    service: Arc<Service>,
     call: Arc<Call>,
     id: u64,
     route: Route,
@@ -157,10 +167,11 @@ struct Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let Some(telemetry) = &self.service.telemetry else {
+        let call = &self.call;
+        let Service { telemetry, clock, .. } = &*call.connection.service;
+        let Some(telemetry) = telemetry else {
             return;
         };
-        let (clock, call) = (&self.service.clock, &self.call);
         let end = clock.elapsed();
         let who = call.who.get();
         let record = Record {
@@ -172,7 +183,7 @@ impl Drop for Watched {
             seconds: end.saturating_sub(call.begin).as_secs_f64(),
             caller: who.map(|who| &*who.principal),
             credential: who.map(|who| &who.credential),
-            replica: call.replica.get().map(|replica| &**replica),
+            replica: call.replica(self.route),
             prompt: call.prompt.load(Ordering::Relaxed),
             completion: call.completion.load(Ordering::Relaxed),
             reason: text(self.reason),
@@ -196,7 +207,7 @@ impl Future for Answering {
         if let Some(watched) = &mut watched {
             response
                 .headers_mut()
-                .insert("x-request-id", HeaderValue::from(watched.id));
+                .insert(NUMBER, HeaderValue::from(watched.id));
             watched.reason = response.extensions().get::<Reason>().copied();
         }
         let status = response.status().as_u16();

@@ -51,7 +51,7 @@ pub(crate) async fn predict(
     let cost = rows.len() as u64;
     let now = service.clock.seconds(call.begin);
     let reservation = who.map(|who| who.reserve(cost, now)).transpose()?.flatten();
-    let slot = service.admit(&service.admission.classify).await?;
+    let slot = service.admit(&*service.admission.classify).await?;
     let model = service.model();
     let predictions = model.predict(&rows).map_err(Refusal::bad_request)?;
     let answer = json(&Answered {
@@ -61,7 +61,7 @@ pub(crate) async fn predict(
     });
     call.asked(cost);
     if let Some(slot) = slot {
-        call.placed(&slot);
+        call.placed(slot.number);
     }
     if let Some(reservation) = reservation {
         reservation.settle(cost, now);

@@ -1,5 +1,6 @@
 //! What all endpoints share.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -97,12 +98,12 @@ impl Service {
     }
 
     /// Who calls, and that they may do what is needed; nobody where the service runs without guard.
-    pub(crate) fn admit_caller(
+    pub(crate) fn admit_caller<'c>(
         &self,
         headers: &HeaderMap,
-        call: &Call,
+        call: &'c Call,
         need: Need,
-    ) -> Result<Option<Arc<Who>>, Refusal> {
+    ) -> Result<Option<&'c Who>, Refusal> {
         if !self.settings.guard {
             return Ok(None);
         }
@@ -114,9 +115,9 @@ impl Service {
     }
 
     /// Room on a replica; none is asked for where the service runs without admission.
-    pub(crate) async fn admit(&self, pool: &Arc<Pool>) -> Result<Option<Slot>, Refusal> {
+    pub(crate) async fn admit<P: Deref<Target = Pool>>(&self, pool: P) -> Result<Option<Slot<P>>, Refusal> {
         if self.settings.guard && self.settings.admission {
-            pool.admit().await.map(Some)
+            Pool::admit(pool).await.map(Some)
         } else {
             Ok(None)
         }
