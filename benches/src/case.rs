@@ -67,6 +67,7 @@ impl Comparison {
             name: name.to_owned(),
             wanted,
             rounds,
+            peer_rounds: None,
             warm_up: true,
             runners: Vec::new(),
             missing: BTreeMap::new(),
@@ -104,6 +105,8 @@ pub struct Case<'a, T> {
     name: String,
     wanted: bool,
     rounds: usize,
+    /// In how many of the rounds the peers take part; `None`: in all, the one before the measured ones included.
+    peer_rounds: Option<usize>,
     warm_up: bool,
     /// Ours first.
     runners: Vec<(String, Runner<'a, T>)>,
@@ -222,6 +225,13 @@ impl<'a, T> Case<'a, T> {
         self
     }
 
+    /// Peers that take seconds where ours takes milliseconds: they take part in the first so many measured rounds only.
+    #[must_use]
+    pub fn peer_rounds(mut self, rounds: usize) -> Self {
+        self.peer_rounds = Some(rounds.max(1));
+        self
+    }
+
     /// No round before the measured ones, for cases of many seconds.
     #[must_use]
     pub fn cold(mut self) -> Self {
@@ -245,10 +255,13 @@ impl<'a, T> Case<'a, T> {
         let mut correct = true;
         for round in 0..self.rounds + usize::from(self.warm_up) {
             let measured = !(self.warm_up && round == 0);
+            let of_peers = self
+                .peer_rounds
+                .is_none_or(|rounds| measured && round < rounds + usize::from(self.warm_up));
             let mut outputs: Vec<Option<T>> = self.runners.iter().map(|_| None).collect();
             for step in 0..self.runners.len() {
                 let at = (round + step) % self.runners.len();
-                if failed[at].is_some() {
+                if failed[at].is_some() || at > 0 && !of_peers {
                     continue;
                 }
                 match (self.runners[at].1)() {
@@ -361,6 +374,19 @@ mod tests {
         );
         assert_eq!(run.records[0].unit, "ns/answer");
         assert_eq!(run.records[2].ours.median, 42.0);
+    }
+
+    #[test]
+    fn slow_peers_take_part_in_the_first_measured_rounds() {
+        let mut run = comparison(&["--rounds", "4"]).unwrap();
+        let (mut ours, mut theirs) = (0, 0);
+        run.case("x")
+            .ours(|| ours += 1)
+            .peer("slow", || theirs += 1)
+            .peer_rounds(2)
+            .run();
+        assert_eq!((ours, theirs), (5, 2));
+        assert!(run.records.iter().all(|record| record.peers.len() == 1));
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn large(run: &mut Comparison, small: &Fleet, pods: &[Request], order: &[usize])
         .ours(|| Replay::run(&fleet, &gradient(pods), pods, &list))
         .missing(SIMULATOR.0, SIMULATOR.1)
         .per("decision", list.len())
-        .rounds(2)
+        .rounds(1)
         .cold()
         .run();
 }
@@ -215,7 +215,7 @@ fn full(run: &mut Comparison, fleet: &Fleet, pods: &[Request], order: &[usize]) 
         .value("pods moved", "%", Better::Lower, |plan| {
             100.0 * plan.moves() as f64 / placed as f64
         })
-        .rounds(2)
+        .rounds(1)
         .cold()
         .run();
 }
