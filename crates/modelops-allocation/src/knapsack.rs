@@ -29,7 +29,7 @@ pub struct Selection {
 /// # Errors
 /// [`SolveError::Overflow`] where the values or the weights sum to 2⁶² or more, [`SolveError::TooManyItems`] above 2³¹.
 ///
-/// **Complexity**: O(n log n) plus the states of a small core; exponential in the worst case, therefore the limit in
+/// **Complexity**: O(n) plus the states of a small core, O(n log n) where exchanges are needed; exponential in the worst case, therefore the limit in
 /// [`SolverOptions`], after which the answer is still feasible and its bound valid.
 ///
 /// # Example
@@ -44,7 +44,8 @@ pub struct Selection {
 /// ```
 ///
 /// **References**: E. Balas, E. Zemel, *An algorithm for large zero-one knapsack problems*, 1980, doi:10.1287/opre.28.5.1130;
-/// D. Pisinger, *A minimal algorithm for the 0-1 knapsack problem*, 1997, doi:10.1287/opre.45.5.758.
+/// D. Pisinger, *A minimal algorithm for the 0-1 knapsack problem*, 1997, doi:10.1287/opre.45.5.758; S. Martello, D. Pisinger,
+/// P. Toth, *Dynamic programming and strong bounds for the 0-1 knapsack problem*, 1999, doi:10.1287/mnsc.45.3.414.
 pub fn knapsack(items: &[Item], capacity: u64, options: &SolverOptions) -> Result<Selection, SolveError> {
     check_sums(items.iter())?;
     if items.len() > MAX_ITEMS {

@@ -3,5 +3,7 @@
 pub(crate) mod choice_dp;
 pub(crate) mod core_dp;
 pub(crate) mod count;
+pub(crate) mod exchange;
 pub(crate) mod fit;
+pub(crate) mod split;
 pub(crate) mod states;

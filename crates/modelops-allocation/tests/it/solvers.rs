@@ -173,3 +173,78 @@ fn choice_families_match_the_table() {
         assert_eq!(Some(plan.value), choice_by_table(&classes, budget), "{family}");
     }
 }
+
+/// Small and large families at once: nothing, all, one, equals, and coefficients at the limit of the sums.
+#[test]
+fn knapsacks_at_the_edges() {
+    let options = SolverOptions::default();
+    for capacity in [0, 1, 6, u64::MAX] {
+        assert_eq!(check_knapsack(&[], capacity, &options).0, 0);
+        let one = check_knapsack(&[(9, 6)], capacity, &options).0;
+        assert_eq!(one, if capacity >= 6 { 9 } else { 0 });
+    }
+    // Weightless items are taken without any capacity, worthless ones are not.
+    assert_eq!(check_knapsack(&[(5, 0), (0, 0), (7, 1)], 0, &options).0, 5);
+    let equal = vec![(3, 4); 1001];
+    assert_eq!(
+        check_knapsack(&equal, 2003, &options),
+        (1500, 1500, Status::Optimal)
+    );
+    let large = 1 << 60;
+    for pairs in [
+        [(large, large), (large - 1, large - 1), (large + 1, large + 1)],
+        [(large, 1), (1, large), (large - 1, large - 1)],
+        [(1, 1), (large, large), (2 * large - 2, 2 * large - 2)],
+    ] {
+        for capacity in [1, large - 1, large, 2 * large - 1, 2 * large, u64::MAX] {
+            let best = (0..8_u32)
+                .map(|set| (0..3).filter(move |i| set >> i & 1 == 1).map(|i| pairs[i]))
+                .filter(|chosen| chosen.clone().map(|(_, weight)| weight).sum::<u64>() <= capacity)
+                .map(|chosen| chosen.map(|(value, _)| value).sum::<u64>())
+                .max();
+            let (value, _, status) = check_knapsack(&pairs, capacity, &options);
+            assert_eq!((Some(value), status), (best, Status::Optimal));
+        }
+    }
+    let beyond = [(1 << 61, 1), (1 << 61, 1)];
+    assert!(knapsack(&items(&beyond), 1, &options).is_err());
+}
+
+/// A million items of the hardest kind under a small limit: an answer close below its bound, not a hang.
+#[test]
+fn a_million_items_end_at_the_limit() {
+    for family in ["strongly", "almost", "similar"] {
+        // Coefficients of a hundred million leave no exact filling to be found by chance.
+        let (pairs, capacity) = knapsack_instance(family, 1_000_000, 100_000_000, 3);
+        let options = SolverOptions::default().with_max_states(1 << 16);
+        let (value, bound, _) = check_knapsack(&pairs, capacity, &options);
+        assert!(
+            (bound - value) as f64 <= 1e-6 * bound as f64,
+            "{family}: {value} {bound}"
+        );
+    }
+    let (classes, budget) = choice_instance("weakly", 100_000, 10, 1_000_000, 3);
+    let items: Vec<Vec<Item>> = classes.iter().map(|class| items(class)).collect();
+    let plan = choose_variants(&items, budget, &SolverOptions::default().with_max_states(1 << 16)).unwrap();
+    assert!(plan.weight <= budget && plan.value <= plan.bound);
+    assert!((plan.bound - plan.value) as f64 <= 1e-6 * plan.bound as f64);
+}
+
+/// Every family at ten thousand items, three seeds: proven within a hundredth of the limit of states.
+#[test]
+fn large_families_are_proven() {
+    for family in KNAPSACK_FAMILIES {
+        for seed in 1..4 {
+            let (pairs, capacity) = knapsack_instance(family, 10_000, 10_000, seed);
+            let options = SolverOptions::default().with_max_states(1 << 19);
+            let (.., status) = check_knapsack(&pairs, capacity, &options);
+            assert_eq!(status, Status::Optimal, "{family} {seed}");
+        }
+    }
+    for family in CHOICE_FAMILIES {
+        let (classes, budget) = choice_instance(family, 10_000, 10, 1_000, 1);
+        let items: Vec<Vec<Item>> = classes.iter().map(|class| items(class)).collect();
+        let plan = choose_variants(&items, budget, &SolverOptions::default()).unwrap();
+        assert_eq!(plan.status, Status::Optimal, "{family}");
+    }
+}
