@@ -58,6 +58,12 @@ impl Comparison {
         self.filter.as_deref().is_none_or(|part| case.contains(part))
     }
 
+    /// Whether the command line asks for a part of this name: for a case too long for the run of all.
+    #[must_use]
+    pub fn asks(&self, case: &str) -> bool {
+        self.filter.is_some() && self.wants(case)
+    }
+
     /// A case: what is asked of ours and of each peer. `T` is the output that is compared.
     pub fn case<T>(&mut self, name: &str) -> Case<'_, T> {
         let wanted = self.wants(name);

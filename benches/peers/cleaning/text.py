@@ -1,4 +1,4 @@
-"""`text.py datasketch|rensa|datatrove|filters|ftfy TEXTS.jsonl`: one JSON text a line."""
+"""`text.py TOOL TEXTS.jsonl [BANDS ROWS]`: one JSON text a line; bands and rows for near duplicates."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ with open(path) as lines:
     texts = [json.loads(line) for line in lines]
 
 WORDS = 5
+BANDS, ROWS = (int(argument) for argument in sys.argv[3:5] or ("16", "6"))
 
 
 def shingles(text):
@@ -18,7 +19,7 @@ def shingles(text):
 
 
 def removed(candidates):
-    """How many documents are not the first of their cluster."""
+    """The documents that are not the first of their cluster."""
     roots = list(range(len(texts)))
 
     def root(at):
@@ -31,17 +32,17 @@ def removed(candidates):
         for other in others:
             a, b = root(at), root(other)
             roots[max(a, b)] = min(a, b)
-    return sum(root(at) != at for at in range(len(texts)))
+    return [at for at in range(len(texts)) if root(at) != at]
 
 
 def with_datasketch():
     from datasketch import MinHash, MinHashLSH
 
-    lsh = MinHashLSH(threshold=0.8, num_perm=128)
+    lsh = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
 
     def candidates():
         for at, text in enumerate(texts):
-            sketch = MinHash(num_perm=128)
+            sketch = MinHash(num_perm=BANDS * ROWS)
             sketch.update_batch([shingle.encode() for shingle in shingles(text)])
             yield at, lsh.query(sketch)
             lsh.insert(at, sketch)
@@ -52,11 +53,11 @@ def with_datasketch():
 def with_rensa():
     from rensa import RMinHash, RMinHashLSH
 
-    lsh = RMinHashLSH(threshold=0.8, num_perm=128, num_bands=16)
+    lsh = RMinHashLSH(threshold=0.8, num_perm=BANDS * ROWS, num_bands=BANDS)
 
     def candidates():
         for at, text in enumerate(texts):
-            sketch = RMinHash(num_perm=128, seed=1)
+            sketch = RMinHash(num_perm=BANDS * ROWS, seed=1)
             sketch.update(list(shingles(text)))
             yield at, lsh.query(sketch)
             lsh.insert(at, sketch)
@@ -71,12 +72,12 @@ elif tool == "rensa":
 elif tool == "datatrove":
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
 
-    step = MinhashDedupSignature(output_folder="/tmp", config=MinhashConfig())
+    step = MinhashDedupSignature(output_folder="/tmp", config=MinhashConfig(num_buckets=BANDS, hashes_per_bucket=ROWS))
 
     def signatures():
         for text in texts:
             step.get_signature(step.get_shingles(text))
-        return 2**64 - 1
+        return []
 
     serve(signatures)
 elif tool == "filters":
@@ -94,6 +95,15 @@ elif tool == "filters":
         return "keep" if verdict is True else verdict[1]
 
     serve(lambda: [[said(f.filter(Document(text=text, id="0"))) for f in filters] for text in texts])
+elif tool == "pii":
+    from datatrove.pipeline.formatters import PIIFormatter
+
+    # A new one for each text: it begins with the first replacement again.
+    serve(lambda: [PIIFormatter().format(text) for text in texts])
+elif tool == "simhash":
+    from simhash import Simhash
+
+    serve(lambda: len([Simhash(list(shingles(text))).value for text in texts]))
 else:
     import ftfy
 

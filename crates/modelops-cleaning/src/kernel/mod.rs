@@ -6,5 +6,6 @@ pub(crate) mod fingerprint;
 pub(crate) mod infer;
 pub(crate) mod nan_distance;
 pub(crate) mod neighbours;
+pub(crate) mod patterns;
 pub(crate) mod random;
 pub(crate) mod seen;

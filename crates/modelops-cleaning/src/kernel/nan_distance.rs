@@ -1,107 +1,118 @@
-//! Nearest rows by the Euclidean distance over the features that both rows have.
+//! Nearest rows by the Euclidean distance over the features that both rows have: every row measured.
 
 use multiversion::multiversion;
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Rows measured together; only a group with a nearer one is looked into.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 
-/// A matrix group by group and feature by feature, a missing value as zero with a zero in the mask.
+/// Rows of a matrix group by group and feature by feature, a missing value as zero with a zero in the mask.
 #[derive(Debug)]
 pub(crate) struct Columns {
-    rows: usize,
+    rows: Vec<u32>,
     features: usize,
     values: Vec<[f64; GROUP]>,
     present: Vec<[f64; GROUP]>,
 }
 
 impl Columns {
-    pub(crate) fn new(x: ArrayView2<'_, f64>) -> Self {
-        let (rows, features) = x.dim();
-        let cells = rows.div_ceil(GROUP) * features;
+    /// These rows of `x`.
+    pub(crate) fn new(x: ArrayView2<'_, f64>, rows: Vec<u32>) -> Self {
+        let features = x.ncols();
+        let cells = rows.len().div_ceil(GROUP) * features;
         let mut columns = Self {
             rows,
             features,
             values: vec![[0.0; GROUP]; cells],
             present: vec![[0.0; GROUP]; cells],
         };
-        for ((row, feature), &value) in x.indexed_iter() {
-            if !value.is_nan() {
-                let cell = row / GROUP * features + feature;
-                columns.values[cell][row % GROUP] = value;
-                columns.present[cell][row % GROUP] = 1.0;
+        for (place, &row) in columns.rows.iter().enumerate() {
+            for (feature, &value) in x.row(row as usize).iter().enumerate() {
+                if !value.is_nan() {
+                    let cell = place / GROUP * features + feature;
+                    columns.values[cell][place % GROUP] = value;
+                    columns.present[cell][place % GROUP] = 1.0;
+                }
             }
         }
         columns
     }
-}
 
-/// Finds nearest rows, reusing its buffers.
-#[derive(Debug)]
-pub(crate) struct Nearest {
-    k: usize,
-    /// For each missing feature the nearest rows so far: mean square of the differences, and row.
-    best: Vec<Vec<(f64, u32)>>,
-}
-
-impl Nearest {
-    pub(crate) fn new(k: usize) -> Self {
-        Self { k, best: Vec::new() }
-    }
-
-    /// For each of the `missing` features of `row`, the `k` nearest rows that have it, nearest first.
-    pub(crate) fn find(
-        &mut self,
-        columns: &Columns,
-        row: ArrayView1<'_, f64>,
-        missing: &[usize],
-    ) -> impl Iterator<Item = Vec<u32>> + '_ {
-        self.best.clear();
-        self.best.resize(missing.len(), Vec::with_capacity(self.k + 1));
+    /// Offers every row to the neighbours of `row`, whose `missing` features they are to fill.
+    pub(crate) fn search(&self, row: ArrayView1<'_, f64>, missing: &[usize], best: &mut [Best]) {
         let known: Vec<(usize, f64)> = row
             .iter()
             .copied()
             .enumerate()
             .filter(|(_, v)| !v.is_nan())
             .collect();
-        let mut farthest = f64::INFINITY;
+        let mut farthest = farthest(best.iter());
         let mut distances = [0.0; GROUP];
-        for group in 0..columns.rows.div_ceil(GROUP) {
-            let cells = group * columns.features..(group + 1) * columns.features;
-            let (values, present) = (&columns.values[cells.clone()], &columns.present[cells]);
-            if measure(values, present, &known, &mut distances) >= farthest {
+        for (group, rows) in self.rows.chunks(GROUP).enumerate() {
+            let cells = group * self.features..(group + 1) * self.features;
+            let (values, present) = (&self.values[cells.clone()], &self.present[cells]);
+            if measure(values, present, &known, &mut distances) > farthest {
                 continue;
             }
-            for (&feature, best) in missing.iter().zip(&mut self.best) {
-                let mut worst = worst(best, self.k);
-                for (at, (&distance, &there)) in distances.iter().zip(&present[feature]).enumerate() {
-                    // No common feature gives 0/0: NaN is never nearer.
-                    if distance < worst && there != 0.0 {
-                        let place = best.partition_point(|&(known, _)| known <= distance);
-                        best.insert(place, (distance, (group * GROUP + at) as u32));
-                        best.truncate(self.k);
-                        worst = self::worst(best, self.k);
+            for (&feature, best) in missing.iter().zip(&mut *best) {
+                for ((&row, &distance), &there) in rows.iter().zip(&distances).zip(&present[feature]) {
+                    if there != 0.0 {
+                        best.offer(distance, row);
                     }
                 }
             }
-            farthest = self
-                .best
-                .iter()
-                .map(|best| worst(best, self.k))
-                .fold(0.0, f64::max);
+            farthest = self::farthest(best.iter());
         }
-        self.best
-            .iter()
-            .map(|best| best.iter().map(|&(_, row)| row).collect())
     }
 }
 
-fn worst(best: &[(f64, u32)], k: usize) -> f64 {
-    if best.len() < k {
-        f64::INFINITY
-    } else {
-        best[k - 1].0
+/// The nearest rows so far, nearest first, equal distances in row order.
+#[derive(Debug)]
+pub(crate) struct Best {
+    k: usize,
+    /// Mean square of the differences, and row.
+    rows: Vec<(f64, u32)>,
+}
+
+impl Best {
+    pub(crate) fn new(k: usize) -> Self {
+        Self {
+            k,
+            rows: Vec::with_capacity(k.min(64) + 1),
+        }
     }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+    }
+
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.rows.iter().map(|&(_, row)| row)
+    }
+
+    /// Takes a row that is nearer than one of the `k`. No common feature gives 0/0: NaN and infinity are never near.
+    pub(super) fn offer(&mut self, distance: f64, row: u32) {
+        let before = |known: &(f64, u32)| known.0 < distance || known.0 == distance && known.1 < row;
+        if distance < f64::INFINITY && (self.rows.len() < self.k || !self.rows.last().is_some_and(before)) {
+            let place = self.rows.partition_point(before);
+            self.rows.insert(place, (distance, row));
+            self.rows.truncate(self.k);
+        }
+    }
+
+    /// A row farther than this is not taken.
+    fn bound(&self) -> f64 {
+        if self.rows.len() < self.k {
+            f64::INFINITY
+        } else {
+            self.rows[self.k - 1].0
+        }
+    }
+}
+
+/// A row farther than this is taken by none of them.
+pub(super) fn farthest<'a>(best: impl Iterator<Item = &'a Best>) -> f64 {
+    best.map(Best::bound).fold(0.0, f64::max)
 }
 
 /// The mean squared differences of one row to a group over the features both have, and the least of them.
@@ -117,17 +128,26 @@ fn measure(
     for &(feature, mine) in known {
         let cells = values[feature].iter().zip(&present[feature]);
         for ((square, shared), (value, present)) in squares.iter_mut().zip(&mut shared).zip(cells) {
-            let difference = (value - mine) * present;
+            // An infinite value of the row must not reach rows that lack the feature.
+            let difference = if *present == 0.0 { 0.0 } else { value - mine };
             *square += difference * difference;
             *shared += present;
         }
     }
+    for ((distance, square), shared) in distances.iter_mut().zip(&squares).zip(&shared) {
+        *distance = square / shared;
+    }
+    least(distances)
+}
+
+/// The least of the distances that are numbers.
+#[inline(always)]
+pub(super) fn least(distances: &[f64; GROUP]) -> f64 {
     let mut least = [f64::INFINITY; 8];
-    for (at, (square, shared)) in squares.iter().zip(&shared).enumerate() {
-        let distance = square / shared;
-        distances[at] = distance;
-        let least = &mut least[at % 8];
-        *least = if distance < *least { distance } else { *least };
+    for distances in distances.as_chunks::<8>().0 {
+        for (least, &distance) in least.iter_mut().zip(distances) {
+            *least = if distance < *least { distance } else { *least };
+        }
     }
     least.into_iter().fold(f64::INFINITY, f64::min)
 }

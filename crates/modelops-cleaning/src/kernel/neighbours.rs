@@ -64,7 +64,8 @@ impl Index {
             places,
             rows: order.iter().map(|&(_, row)| row).collect(),
             along: order.into_iter().map(|(along, _)| along).collect(),
-            slack: 4.0 * terms * terms * f64::EPSILON * largest,
+            // And no less than a difference whose square is lost to underflow.
+            slack: 4.0 * terms * terms * f64::EPSILON * largest + 1e-150,
         }
     }
 
@@ -151,21 +152,28 @@ impl Search<'_> {
 }
 
 /// About the direction of the largest spread, a few steps of the power method on some of the rows. Any direction of length one is
-/// right; a better one is faster.
-fn direction(x: ArrayView2<'_, f64>) -> Vec<f64> {
+/// right; a better one is faster. A missing value counts as the mean of its feature.
+pub(super) fn direction(x: ArrayView2<'_, f64>) -> Vec<f64> {
     let (n, features) = x.dim();
     let step = n.div_ceil(SKETCH).max(1);
     let rows: Vec<_> = (0..n).step_by(step).map(|row| x.row(row)).collect();
-    let count = rows.len().max(1) as f64;
     let mean: Vec<f64> = (0..features)
-        .map(|feature| rows.iter().map(|row| row[feature] / count).sum())
+        .map(|feature| {
+            let values = rows.iter().map(|row| row[feature]).filter(|v| !v.is_nan());
+            let count = values.clone().count().max(1) as f64;
+            values.map(|v| v / count).sum()
+        })
         .collect();
     let even = 1.0 / (features.max(1) as f64).sqrt();
     let mut direction = vec![even; features];
     for _ in 0..8 {
         let mut next = vec![0.0; features];
         for row in &rows {
-            let centred = || row.iter().zip(&mean).map(|(v, m)| v - m);
+            let centred = || {
+                row.iter()
+                    .zip(&mean)
+                    .map(|(v, m)| if v.is_nan() { 0.0 } else { v - m })
+            };
             let along: f64 = centred().zip(&direction).map(|(v, u)| v * u).sum();
             next.iter_mut()
                 .zip(centred())

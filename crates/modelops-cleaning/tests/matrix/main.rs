@@ -3,5 +3,6 @@
 
 mod drift;
 mod impute;
+mod neighbours;
 mod prepare;
 mod resample;
