@@ -3,7 +3,6 @@
 //! The classes of characters and the pairs that are unlikely are facts of ftfy 6.3 (Apache-2.0, copyright Robyn Speer), written here as
 //! sets of bits.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 type Class = u16;
@@ -49,23 +48,17 @@ const CLASSES: [(Class, &str); 13] = [
     (BOX, "│┌┐┘├┤┬┼═║╒╓╔╕╖╗╘╙╚╛╜╝╞╟╠╡╢╣╤╥╦╧╨╩╪╫╬▀▄█▌▐░▒▓"),
 ];
 
-static CLASS: LazyLock<HashMap<char, Class>> = LazyLock::new(|| {
-    let mut classes = HashMap::new();
+/// The classes of the first 2¹⁶ characters; those beyond are in none.
+static CLASS: LazyLock<Vec<Class>> = LazyLock::new(|| {
+    let mut classes = vec![0; 1 << 16];
     for (class, members) in CLASSES {
         for member in members.chars() {
-            *classes.entry(member).or_default() |= class;
+            classes[member as usize] |= class;
         }
     }
+    classes[0x80..0xa0].fill(C1);
     classes
 });
-
-fn class(c: char) -> Class {
-    match c {
-        '\0'..='\u{7f}' => 0,
-        '\u{80}'..='\u{9f}' => C1,
-        _ => CLASS.get(&c).copied().unwrap_or(0),
-    }
-}
 
 /// Pairs of neighbours that are unlikely.
 const PAIRS: [(Class, Class); 10] = [
@@ -89,9 +82,16 @@ pub(super) fn is_bad(text: &str) -> bool {
     if text.is_ascii() {
         return false;
     }
+    let table = &**CLASS;
     let letters: Vec<char> = text.chars().collect();
-    let classes: Vec<Class> = letters.iter().map(|&c| class(c)).collect();
-    (0..letters.len()).any(|at| is_bad_at(&letters, &classes, at))
+    let class = |&c: &char| table.get(c as usize).copied().unwrap_or(0);
+    let classes: Vec<Class> = letters.iter().map(class).collect();
+    // Every rule names a character that is not ASCII, at most three after the first.
+    let mut ascii = 0;
+    (0..letters.len()).rev().any(|at| {
+        ascii = if letters[at].is_ascii() { ascii + 1 } else { 0 };
+        ascii < 4 && is_bad_at(&letters, &classes, at)
+    })
 }
 
 fn is_bad_at(letters: &[char], classes: &[Class], at: usize) -> bool {

@@ -27,7 +27,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 pub use pages::CodePage;
 
@@ -104,37 +104,42 @@ const ROUNDS: usize = 100;
 
 fn segment(line: &str, entities: bool, steps: &mut Vec<Repair>) -> String {
     let mut text = line.to_owned();
-    for _ in 0..ROUNDS {
-        let before = text.clone();
-        let mut apply = |step: Repair, changed: Option<String>| {
-            if let Some(changed) = changed.filter(|changed| *changed != text) {
-                text = changed;
-                if !steps.contains(&step) {
-                    steps.push(step);
-                }
-            }
-            text.clone()
+    let mut apply = |text: &mut String, step: Repair, changed: Option<String>| {
+        let Some(changed) = changed.filter(|changed| changed != text) else {
+            return false;
         };
-        let mut now = before.clone();
+        *text = changed;
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+        true
+    };
+    for _ in 0..ROUNDS {
+        let mut changed = false;
         if entities {
-            now = apply(Repair::Entities, entities::unescape(&now));
+            let plain = entities::unescape(&text);
+            changed |= apply(&mut text, Repair::Entities, plain);
         }
         for _ in 0..ROUNDS {
-            let Some((step, fixed)) = undo(&now) else { break };
-            now = apply(step, Some(fixed));
+            let Some((step, fixed)) = undo(&text) else { break };
+            changed |= apply(&mut text, step, Some(fixed));
         }
-        now = apply(Repair::Controls, controls(&now));
-        now = apply(Repair::Ligatures, each(&now, ligature));
-        now = apply(Repair::Width, each(&now, width));
-        now = apply(Repair::Quotes, each(&now, quote));
-        now = apply(Repair::LineEnds, line_ends(&now));
-        now = apply(Repair::Escapes, escapes(&now));
-        now = apply(
-            Repair::ControlsGone,
-            Some(now.chars().filter(|&c| !is_control(c)).collect()),
-        );
-        apply(Repair::Composed, Some(now.nfc().collect()));
-        if text == before {
+        type Step = fn(&str) -> Option<String>;
+        let steps: [(Repair, Step); 8] = [
+            (Repair::Controls, controls),
+            (Repair::Ligatures, |text| each(text, ligature)),
+            (Repair::Width, |text| each(text, width)),
+            (Repair::Quotes, |text| each(text, quote)),
+            (Repair::LineEnds, line_ends),
+            (Repair::Escapes, escapes),
+            (Repair::ControlsGone, without_controls),
+            (Repair::Composed, composed),
+        ];
+        for (step, run) in steps {
+            let next = run(&text);
+            changed |= apply(&mut text, step, next);
+        }
+        if !changed {
             break;
         }
     }
@@ -336,4 +341,13 @@ fn escapes(text: &str) -> Option<String> {
 fn is_control(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffc}')
+}
+
+fn without_controls(text: &str) -> Option<String> {
+    text.contains(is_control)
+        .then(|| text.chars().filter(|&c| !is_control(c)).collect())
+}
+
+fn composed(text: &str) -> Option<String> {
+    (is_nfc_quick(text.chars()) != IsNormalized::Yes).then(|| text.nfc().collect())
 }
