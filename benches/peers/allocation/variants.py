@@ -48,7 +48,10 @@ def run(solver):
 
 
 def output(solver):
-    taken = np.array(solver.getSolution().col_value) > 0.5
+    solution = solver.getSolution()
+    if not solution.value_valid:
+        return {"value": 0, "weight": 0, "proven": False}  # stopped before it had found any
+    taken = np.array(solution.col_value) > 0.5
     assert all(taken[a:b].sum() == 1 for a, b in zip(starts[:-1], starts[1:]))
     chosen = [item for item, take in zip(items, taken) if take]
     return {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The label under which every node is a domain of its own, whether or not nodes carry it.
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
 
+/// A label of our own under which a node keeps its taints, so that tolerating them is a rule about a label.
+pub(crate) const TAINTS: &str = "modelops/taints";
+
 /// Chooses replicas by their labels: those whose request has every one of these. An empty selector chooses none.
 ///
 /// # Example

@@ -6,6 +6,7 @@ use crate::kernel::fit;
 use crate::ledger::Ledger;
 use crate::reject::{Blocker, DEVICES, Rejection};
 use crate::resources::Resources;
+use crate::scheduler::differing;
 use crate::space::{Demand, SHARE, Space};
 use crate::topology::{self, Verdict};
 use crate::workload::Request;
@@ -200,7 +201,7 @@ impl Gauges {
                 None => {
                     let broken = |node: usize| verdicts.iter().filter(|v| !v.allowed[node]).count();
                     let node = nodes.min_by_key(|node| (broken(*node), key(node)))?;
-                    (node, broken_at(&verdicts, node))
+                    (node, broken_at(ledger, &verdicts, node))
                 }
             }
         };
@@ -213,9 +214,20 @@ impl Gauges {
 }
 
 /// The rules that a node breaks.
-fn broken_at(verdicts: &[Verdict], node: usize) -> Vec<Blocker> {
+fn broken_at(ledger: &Ledger, verdicts: &[Verdict], node: usize) -> Vec<Blocker> {
     let broken = verdicts.iter().filter(|verdict| !verdict.allowed[node]);
-    broken.map(|verdict| verdict.blocker.clone()).collect()
+    broken
+        .map(|verdict| named(ledger, &verdict.blocker, &[node]))
+        .collect()
+}
+
+/// A rule as it is told about these nodes: of taints those that one of them has.
+fn named(ledger: &Ledger, blocker: &Blocker, nodes: &[usize]) -> Blocker {
+    let mut blocker = blocker.clone();
+    if let Blocker::UntoleratedTaint { taints } = &mut blocker {
+        taints.retain(|taint| ledger.space().topology.tainted(taint, nodes));
+    }
+    blocker
 }
 
 /// The answer where it fits on `places` and rules forbid each of them.
@@ -232,9 +244,15 @@ fn forbidden(ledger: &Ledger, verdicts: &[Verdict], places: &[usize]) -> Explana
             set = without;
         }
     }
-    let blockers: Vec<Blocker> = set.iter().map(|verdict| verdict.blocker.clone()).collect();
+    let blockers: Vec<Blocker> = set
+        .iter()
+        .map(|verdict| named(ledger, &verdict.blocker, places))
+        .collect();
     let reason = match &blockers[..] {
         [Blocker::MaxPerNode { most }] => Rejection::MaxPerNode { most: *most },
+        [Blocker::UntoleratedTaint { taints }] => Rejection::UntoleratedTaint {
+            taints: taints.clone(),
+        },
         _ => Rejection::AffinityConflict { blockers },
     };
     let broken = |node: usize| verdicts.iter().filter(|verdict| !verdict.allowed[node]).count();
@@ -245,7 +263,7 @@ fn forbidden(ledger: &Ledger, verdicts: &[Verdict], places: &[usize]) -> Explana
         node: *node,
         resources: Resources::new(),
         devices: Vec::new(),
-        waived: broken_at(verdicts, *node),
+        waived: broken_at(ledger, verdicts, *node),
     });
     Explanation { reason, change }
 }
@@ -334,11 +352,7 @@ impl Gauge {
         }
         let mut changed = std::mem::take(&mut self.changed);
         changed.clear();
-        for ((state, epoch), seen) in (0_u32..).zip(states.epochs()).zip(&self.epochs) {
-            if epoch != seen {
-                changed.push(state);
-            }
-        }
+        differing(&self.epochs, states.epochs(), &mut changed);
         let mut row = std::mem::take(&mut self.row);
         let mut stale = false;
         for state in &changed {

@@ -1,6 +1,8 @@
 //! Who holds something where: what constraints between requests are judged by.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
@@ -12,8 +14,10 @@ use crate::workload::Request;
 /// A request that holds nothing is forgotten once no mark is open, so that a service with new names every day does not grow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parties {
-    slots: Vec<Option<Party>>,
-    ids: HashMap<Request, u32, FxBuildHasher>,
+    /// Boxed, so that a longer list moves no parties.
+    slots: Vec<Option<Box<Party>>>,
+    /// The first party of each hash of a request, the others follow by `next`: growing reads no request again.
+    firsts: HashMap<u64, u32, FxBuildHasher>,
     free: Vec<u32>,
     /// Those that held nothing when a mark was open.
     idle: Vec<u32>,
@@ -25,7 +29,10 @@ pub(crate) struct Parties {
 
 #[derive(Clone, Debug)]
 struct Party {
-    request: Request,
+    request: Arc<Request>,
+    hash: u64,
+    /// The next party whose request has the same hash.
+    next: Option<u32>,
     demand: u32,
     bound: u32,
     pinned: bool,
@@ -33,33 +40,57 @@ struct Party {
     nodes: Vec<(u32, u32)>,
 }
 
+fn hash(request: &Request) -> u64 {
+    FxBuildHasher.hash_one(request)
+}
+
 const HELD: &str = "a party lasts as long as it is used";
 
 impl Parties {
     pub(crate) fn find(&self, request: &Request) -> Option<u32> {
-        self.ids.get(request).copied()
+        let mut next = self.firsts.get(&hash(request)).copied();
+        while let Some(id) = next {
+            let party = self.at(id);
+            if *party.request == *request {
+                return Some(id);
+            }
+            next = party.next;
+        }
+        None
     }
 
     pub(crate) fn enter(&mut self, request: &Request, demand: u32) -> u32 {
-        let party = Some(Party {
-            request: request.clone(),
+        let hash = hash(request);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        self.slots[id as usize] = Some(Box::new(Party {
+            request: Arc::new(request.clone()),
+            hash,
+            next: self.firsts.insert(hash, id),
             demand,
             bound: 0,
             pinned: false,
             nodes: Vec::new(),
-        });
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.slots[id as usize] = party;
-                id
-            }
-            None => {
-                self.slots.push(party);
-                self.slots.len() as u32 - 1
-            }
-        };
-        self.ids.insert(request.clone(), id);
+        }));
         id
+    }
+
+    /// Takes a party out of those with the same hash.
+    fn unlink(&mut self, id: u32, party: &Party) {
+        let first = self.firsts.get_mut(&party.hash).expect(HELD);
+        if *first != id {
+            let mut before = *first;
+            while let Some(next) = self.at(before).next.filter(|next| *next != id) {
+                before = next;
+            }
+            self.slots[before as usize].as_mut().expect(HELD).next = party.next;
+        } else if let Some(next) = party.next {
+            *first = next;
+        } else {
+            self.firsts.remove(&party.hash);
+        }
     }
 
     fn at(&self, id: u32) -> &Party {
@@ -121,7 +152,7 @@ impl Parties {
         }
         if now {
             if let Some(party) = self.slots[id as usize].take() {
-                self.ids.remove(&party.request);
+                self.unlink(id, &party);
                 self.free.push(id);
             }
         } else {
@@ -138,14 +169,14 @@ impl Parties {
     /// Those that hold something, with the nodes of their replicas.
     pub(crate) fn bound(&self) -> impl Iterator<Item = (&Request, &[(u32, u32)])> {
         let held = self.slots.iter().flatten().filter(|party| party.bound > 0);
-        held.map(|party| (&party.request, &party.nodes[..]))
+        held.map(|party| (&*party.request, &party.nodes[..]))
     }
 
     /// Those of them that want to be apart from somebody.
     pub(crate) fn guards(&self) -> impl Iterator<Item = (&Request, &[(u32, u32)])> {
         self.guards
             .iter()
-            .map(|id| (&self.at(*id).request, &self.at(*id).nodes[..]))
+            .map(|id| (&*self.at(*id).request, &self.at(*id).nodes[..]))
     }
 
     /// Whether anybody wants to be together with somebody.
@@ -156,6 +187,6 @@ impl Parties {
     /// Those whose constraints speak of others.
     pub(crate) fn ruling(&self) -> impl Iterator<Item = &Request> {
         let ids = self.guards.iter().chain(&self.companions);
-        ids.map(|id| &self.at(*id).request)
+        ids.map(|id| &*self.at(*id).request)
     }
 }

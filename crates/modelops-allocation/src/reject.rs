@@ -18,6 +18,11 @@ pub enum Blocker {
     },
     /// A constraint of the request.
     Constraint(Constraint),
+    /// The node has a taint that the pod does not tolerate.
+    UntoleratedTaint {
+        /// Such taints, as `kubectl describe node` writes them: `key=value:effect`.
+        taints: Vec<String>,
+    },
     /// A request that is bound wants to be apart from this one.
     KeptApart {
         /// The name of that request.
@@ -32,6 +37,7 @@ impl fmt::Display for Blocker {
         match self {
             Self::MaxPerNode { most } => write!(f, "at most {most} on one node"),
             Self::Constraint(constraint) => constraint.fmt(f),
+            Self::UntoleratedTaint { taints } => write!(f, "untolerated taint {}", taints.join(" or ")),
             Self::KeptApart { by, domain } => write!(f, "kept apart by {by} by {domain}"),
         }
     }
@@ -96,6 +102,11 @@ pub enum Rejection {
         /// The most replicas on one node.
         most: u32,
     },
+    /// Every node on which it would fit has a taint that the pod does not tolerate.
+    UntoleratedTaint {
+        /// Such taints, as `kubectl describe node` writes them: `key=value:effect`.
+        taints: Vec<String>,
+    },
     /// It would fit, but wherever it does one of these rules forbids it; none of them is superfluous.
     AffinityConflict {
         /// The rules.
@@ -132,6 +143,7 @@ impl Rejection {
             Self::Fragmented { .. } => "Fragmented",
             Self::Scattered { .. } => "Scattered",
             Self::MaxPerNode { .. } => "MaxPerNode",
+            Self::UntoleratedTaint { .. } => "UntoleratedTaint",
             Self::AffinityConflict { .. } => "AffinityConflict",
             Self::GangIncomplete { .. } => "GangIncomplete",
             Self::OutOfBudget { .. } => "OutOfBudget",
@@ -228,6 +240,13 @@ impl fmt::Display for Rejection {
             }
             Self::MaxPerNode { most } => {
                 write!(f, "every node where it fits has its {most} replicas already")
+            }
+            Self::UntoleratedTaint { taints } => {
+                write!(
+                    f,
+                    "every node where it fits has an untolerated taint: {}",
+                    taints.join(" or ")
+                )
             }
             Self::AffinityConflict { blockers } => {
                 write!(f, "it would fit, but never within ")?;

@@ -50,18 +50,20 @@ pub struct Placement {
 pub struct Scheduler<S> {
     score: S,
     ledger: Ledger,
-    memos: Vec<Vec<Memo>>,
+    memos: Vec<Memos>,
+    /// The states that changed since a demand was last asked for: kept for its memory.
+    changed: Vec<u32>,
     standings: Vec<(u32, i64)>,
     chance: Option<Xoshiro256PlusPlus>,
     gauges: Gauges,
 }
 
-/// What is known of one demand on one state, valid while the epoch is the state's.
-#[derive(Clone, Copy, Debug)]
-struct Memo {
-    score: i64,
-    devices: u64,
-    epoch: u32,
+/// What is known of one demand, by state and side by side: valid where the epoch is the state's.
+#[derive(Clone, Debug, Default)]
+struct Memos {
+    epochs: Vec<u32>,
+    scores: Vec<i64>,
+    devices: Vec<u64>,
 }
 
 /// The score of a state on which the demand does not fit.
@@ -85,6 +87,7 @@ impl<S: Score> Scheduler<S> {
             score,
             ledger: Ledger::with_ranks(Arc::new(space), ranks.into()),
             memos: Vec::new(),
+            changed: Vec::new(),
             standings: Vec::new(),
             chance,
             gauges: Gauges::default(),
@@ -178,18 +181,14 @@ impl<S: Score> Scheduler<S> {
             let best = best_devices(&self.score, space, self.ledger.row(node as usize), shape);
             return Some((node, 1 << nth(best, chance.random_range(0..best.count_ones()))));
         }
-        let best = memos
-            .iter()
-            .map(|memo| memo.score)
-            .max()
-            .filter(|score| *score > NEVER)?;
+        let best = Some(largest(&memos.scores)).filter(|score| *score > NEVER)?;
+        let scores = memos.scores.iter().copied();
         let mut first: Option<(u32, u32, u64)> = None;
-        for (state, memo) in memos.iter().enumerate() {
-            if memo.score == best
-                && let Some((rank, node)) = self.ledger.first(state as u32)
+        for (state, _) in (0_u32..).zip(scores).filter(|(_, score)| *score == best) {
+            if let Some((rank, node)) = self.ledger.first(state)
                 && first.is_none_or(|(lowest, ..)| rank < lowest)
             {
-                first = Some((rank, node, memo.devices));
+                first = Some((rank, node, memos.devices[state as usize]));
             }
         }
         if let Some((_, node, devices)) = first
@@ -200,12 +199,15 @@ impl<S: Score> Scheduler<S> {
         // Some node is not eligible: look at each.
         (0..self.ledger.state_of().len() as u32)
             .filter(|node| eligible(*node))
-            .filter_map(|node| {
-                let memo = memos[self.ledger.state_of()[node as usize] as usize];
-                (memo.score > NEVER).then_some((memo, node))
+            .map(|node| (self.ledger.state_of()[node as usize] as usize, node))
+            .filter(|(state, _)| memos.scores[*state] > NEVER)
+            .max_by_key(|(state, node)| {
+                (
+                    memos.scores[*state],
+                    std::cmp::Reverse(self.ledger.rank(*node as usize)),
+                )
             })
-            .max_by_key(|(memo, node)| (memo.score, std::cmp::Reverse(self.ledger.rank(*node as usize))))
-            .map(|(memo, node)| (node, memo.devices))
+            .map(|(state, node)| (node, memos.devices[state]))
     }
 
     /// Brings the remembered scores of one demand up to date.
@@ -214,44 +216,70 @@ impl<S: Score> Scheduler<S> {
             score,
             ledger,
             memos,
+            changed,
             standings,
             ..
         } = self;
         while memos.len() <= demand as usize {
-            memos.push(Vec::new());
+            memos.push(Memos::default());
         }
         let states = ledger.states();
         let memos = &mut memos[demand as usize];
-        memos.resize(
-            states.len(),
-            Memo {
-                score: NEVER,
-                devices: 0,
-                epoch: 0,
-            },
-        );
+        memos.epochs.resize(states.len(), 0);
+        memos.scores.resize(states.len(), NEVER);
+        memos.devices.resize(states.len(), 0);
         standings.resize(states.len(), (0, 0));
         let shape = ledger.demand(demand);
         let space = ledger.space();
         let mut after = vec![0; space.stride];
-        for ((state, memo), epoch) in (0_u32..).zip(memos.iter_mut()).zip(states.epochs()) {
-            if memo.epoch == *epoch {
-                continue;
-            }
-            memo.epoch = *epoch;
-            memo.score = NEVER;
+        changed.clear();
+        differing(&memos.epochs, states.epochs(), changed);
+        for state in changed.iter().copied() {
+            let at = state as usize;
+            let epoch = states.epochs()[at];
+            memos.epochs[at] = epoch;
+            memos.scores[at] = NEVER;
             if states.members(state) == 0 {
                 continue;
             }
             let row = states.row(state);
-            if !fit::fits(space, row, shape) {
+            let Some(fitting) = fit::room(space, row, shape) else {
                 continue;
+            };
+            let standing = &mut standings[at];
+            if standing.0 != epoch {
+                *standing = (epoch, score.standing(NodeView { space, row }));
             }
-            let standing = &mut standings[state as usize];
-            if standing.0 != *epoch {
-                *standing = (*epoch, score.standing(NodeView { space, row }));
-            }
-            (memo.score, memo.devices) = score_state(score, space, row, shape, standing.1, &mut after);
+            (memos.scores[at], memos.devices[at]) =
+                score_state(score, space, row, shape, fitting, standing.1, &mut after);
+        }
+    }
+}
+
+/// The largest score, in eight lines of comparisons that do not wait for each other.
+fn largest(scores: &[i64]) -> i64 {
+    let mut best = [NEVER; 8];
+    let (eights, rest) = scores.as_chunks::<8>();
+    for eight in eights {
+        for (best, score) in best.iter_mut().zip(eight) {
+            *best = (*best).max(*score);
+        }
+    }
+    best.iter().chain(rest).copied().max().unwrap_or(NEVER)
+}
+
+/// The positions where two lists of one length differ, looked at sixteen at a time.
+pub(crate) fn differing(seen: &[u32], now: &[u32], changed: &mut Vec<u32>) {
+    const AT_ONCE: usize = 16;
+    let pairs = seen.chunks(AT_ONCE).zip(now.chunks(AT_ONCE));
+    for (at, (seen, now)) in (0_u32..).step_by(AT_ONCE).zip(pairs) {
+        if seen != now {
+            let pairs = (at..).zip(seen.iter().zip(now));
+            changed.extend(
+                pairs
+                    .filter(|(_, (seen, now))| seen != now)
+                    .map(|(state, _)| state),
+            );
         }
     }
 }
@@ -262,6 +290,7 @@ fn score_state<S: Score>(
     space: &Space,
     row: &[u64],
     shape: &Demand,
+    fitting: u64,
     standing: i64,
     after: &mut [u64],
 ) -> (i64, u64) {
@@ -277,11 +306,6 @@ fn score_state<S: Score>(
             })
             // Below every real score is the mark of what does not fit.
             .max(NEVER + 1)
-    };
-    let fitting = if shape.count == 0 {
-        0
-    } else {
-        fit::fitting(space, row, shape)
     };
     if shape.count != 1 || shape.device[0] == 1000 {
         let devices = fit::tightest(space, row, fitting, shape.count);
@@ -346,7 +370,7 @@ fn nth(mut mask: u64, n: u32) -> u32 {
 /// One of the best nodes, each with the same probability.
 fn random_best(
     ledger: &Ledger,
-    memos: &[Memo],
+    memos: &Memos,
     eligible: &dyn Fn(u32) -> bool,
     chance: &mut Xoshiro256PlusPlus,
 ) -> Option<(u32, u64)> {
@@ -354,16 +378,16 @@ fn random_best(
     let mut ties = 0_u64;
     let mut chosen = None;
     for (node, state) in (0_u32..).zip(ledger.state_of()) {
-        let memo = memos[*state as usize];
-        if memo.score == NEVER || memo.score < best || !eligible(node) {
+        let score = memos.scores[*state as usize];
+        if score == NEVER || score < best || !eligible(node) {
             continue;
         }
-        if memo.score > best {
-            (best, ties) = (memo.score, 0);
+        if score > best {
+            (best, ties) = (score, 0);
         }
         ties += 1;
         if chance.random_range(0..ties) == 0 {
-            chosen = Some((node, memo.devices));
+            chosen = Some((node, memos.devices[*state as usize]));
         }
     }
     chosen

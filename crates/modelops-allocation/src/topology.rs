@@ -1,10 +1,10 @@
 //! Which nodes the constraints of a request let through, given who is where.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::constraint::{Constraint, HOSTNAME, Selector};
+use crate::constraint::{Constraint, HOSTNAME, Selector, TAINTS};
 use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::reject::Blocker;
@@ -53,6 +53,37 @@ impl Topology {
             return node;
         }
         self.labels.get(key).map_or(NONE, |label| label.of[node as usize])
+    }
+
+    /// The taints of nodes with sets of taints other than these, without those that are in one of these.
+    fn untolerated(&self, tolerated: &[String]) -> Vec<String> {
+        let sets = self
+            .labels
+            .get(TAINTS)
+            .into_iter()
+            .flat_map(|label| label.values.keys());
+        let taints = sets
+            .filter(|set| !tolerated.contains(set))
+            .flat_map(|set| set.split(','));
+        let known = |taint: &&str| {
+            tolerated
+                .iter()
+                .any(|set| set.split(',').any(|known| known == *taint))
+        };
+        let taints: BTreeSet<&str> = taints.filter(|taint| !known(taint)).collect();
+        taints.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether one of these nodes has a taint.
+    pub(crate) fn tainted(&self, taint: &str, nodes: &[usize]) -> bool {
+        self.labels.get(TAINTS).is_some_and(|label| {
+            let sets = label.values.iter();
+            let with: Vec<u32> = sets
+                .filter(|(set, _)| set.split(',').any(|one| one == taint))
+                .map(|(_, at)| *at)
+                .collect();
+            nodes.iter().any(|node| with.contains(&label.of[*node]))
+        })
     }
 
     fn has(&self, key: &str, values: &[String], node: u32) -> bool {
@@ -111,7 +142,12 @@ pub(crate) fn verdicts(ledger: &Ledger, request: &Request) -> Vec<Verdict> {
         });
     }
     for constraint in request.constraints() {
-        let blocker = Blocker::Constraint(constraint.clone());
+        let blocker = match constraint {
+            Constraint::NodeLabel { key, values } if key == TAINTS => Blocker::UntoleratedTaint {
+                taints: topology.untolerated(values),
+            },
+            _ => Blocker::Constraint(constraint.clone()),
+        };
         match constraint {
             Constraint::NodeLabel { key, values } => judge(blocker, &|node| topology.has(key, values, node)),
             Constraint::Together { with, domain } => {

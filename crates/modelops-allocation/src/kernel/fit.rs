@@ -25,11 +25,21 @@ pub(crate) fn node_fits(row: &[u64], demand: &Demand) -> bool {
     row[1..].iter().zip(&demand.node).all(|(free, need)| free >= need)
 }
 
+/// The devices that could carry a part, where one replica fits; no device where it asks for none.
+pub(crate) fn room(space: &Space, row: &[u64], demand: &Demand) -> Option<u64> {
+    if !demand.missing.is_empty() || !node_fits(row, demand) {
+        return None;
+    }
+    if demand.count == 0 {
+        return Some(0);
+    }
+    let fitting = fitting(space, row, demand);
+    (fitting.count_ones() >= demand.count).then_some(fitting)
+}
+
 /// Whether one replica fits.
 pub(crate) fn fits(space: &Space, row: &[u64], demand: &Demand) -> bool {
-    demand.missing.is_empty()
-        && node_fits(row, demand)
-        && (demand.count == 0 || fitting(space, row, demand).count_ones() >= demand.count)
+    room(space, row, demand).is_some()
 }
 
 /// Whether one replica fits on exactly these devices.
@@ -43,12 +53,17 @@ pub(crate) fn tightest(space: &Space, row: &[u64], mut mask: u64, count: u32) ->
     let devices = &row[1 + space.node_dims()..];
     let cell = |i: u32| &devices[i as usize * width..][..width];
     let mut chosen = 0;
+    if count == mask.count_ones() {
+        return mask;
+    }
     for _ in 0..count {
         let mut best = mask.trailing_zeros();
         let mut rest = mask & mask.wrapping_sub(1);
         while rest != 0 {
             let i = rest.trailing_zeros();
-            if cell(i) < cell(best) {
+            // The share decides nearly always.
+            let (share, least) = (cell(i)[0], cell(best)[0]);
+            if share < least || share == least && width > 1 && cell(i) < cell(best) {
                 best = i;
             }
             rest &= rest - 1;

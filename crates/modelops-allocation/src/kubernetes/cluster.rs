@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::constraint::{Constraint, Selector};
+use crate::constraint::{Constraint, Selector, TAINTS};
 use crate::error::KubernetesError;
 use crate::fleet::{Device, Fleet, Node};
 use crate::kubernetes::objects::{
@@ -67,8 +67,6 @@ impl fmt::Display for Unread {
 /// Extended resources that are devices.
 const DEVICES: [&str; 2] = ["nvidia.com/gpu", "amd.com/gpu"];
 const NAMESPACE: &str = "kubernetes.io/metadata.namespace";
-/// A label of our own that holds what a pod has to tolerate.
-const TAINTS: &str = "modelops/taints";
 
 impl Cluster {
     /// Reads nodes and pods.
@@ -227,7 +225,10 @@ fn read_node(node: &NodeObject) -> Result<Node, KubernetesError> {
 fn signature(taints: &[Taint]) -> String {
     let hard = taints.iter().filter(|taint| taint.effect != "PreferNoSchedule");
     let mut parts: Vec<String> = hard
-        .map(|taint| format!("{}={}:{}", taint.key, taint.value, taint.effect))
+        .map(|taint| match &taint.value[..] {
+            "" => format!("{}:{}", taint.key, taint.effect),
+            value => format!("{}={value}:{}", taint.key, taint.effect),
+        })
         .collect();
     parts.sort_unstable();
     parts.dedup();

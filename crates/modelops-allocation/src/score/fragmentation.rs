@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::resources::Milli;
+use crate::score::lanes::Lanes;
 use crate::score::{NodeView, Score, Trial};
 use crate::space::Space;
 use crate::workload::Request;
@@ -59,22 +60,24 @@ pub struct FragmentationGradient {
     total: i64,
     /// The least gradient of each published step.
     steps: Vec<i64>,
+    /// The same demands laid out for fleets whose devices have a share and nothing else.
+    lanes: Option<Lanes>,
 }
 
 /// Typical requests with the same demand on a device.
 #[derive(Clone, Debug)]
-struct Group {
-    device: Box<[u64]>,
-    allowed: Box<[u64]>,
-    members: Vec<Member>,
+pub(super) struct Group {
+    pub(super) device: Box<[u64]>,
+    pub(super) allowed: Box<[u64]>,
+    pub(super) members: Vec<Member>,
 }
 
 #[derive(Clone, Debug)]
-struct Member {
+pub(super) struct Member {
     /// By position in [`Space::scored`].
-    node: Box<[u64]>,
-    count: u32,
-    weight: i64,
+    pub(super) node: Box<[u64]>,
+    pub(super) count: u32,
+    pub(super) weight: i64,
 }
 
 impl FragmentationGradient {
@@ -105,6 +108,7 @@ impl FragmentationGradient {
             without: 0,
             total: 1,
             steps: Vec::new(),
+            lanes: None,
         }
     }
 
@@ -124,6 +128,14 @@ impl FragmentationGradient {
 
     /// The expected fragmentation of a node in thousandths of a device, times [`Self::total`].
     fn fragmentation(&self, node: NodeView<'_>) -> i64 {
+        match &self.lanes {
+            Some(lanes) => lanes.fragmentation(node.row),
+            None => self.by_definition(node),
+        }
+    }
+
+    /// The same, demand by demand.
+    fn by_definition(&self, node: NodeView<'_>) -> i64 {
         let row = node.row;
         let all = node.free_share() as i64;
         let mut sum = self.without * all;
@@ -223,6 +235,7 @@ impl Score for FragmentationGradient {
                 }),
             }
         }
+        self.lanes = Lanes::new(space, &self.groups, self.total);
         self.total = self.total.max(1);
         let least = |percent: i32| {
             let odds = f64::from(percent) / f64::from(100 - percent);
@@ -240,5 +253,59 @@ impl Score for FragmentationGradient {
 
     fn score(&self, trial: &Trial<'_>) -> i64 {
         self.step(trial.standing - self.fragmentation(trial.after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Device, DeviceDemand, Fleet, Node, Resources};
+
+    fn request(cpu: u64, share: u32, count: u32, kind: usize) -> Request {
+        let request = Request::new("r").with_resource("cpu", cpu);
+        let kinds = [&["L4"][..], &["T4"], &["L4", "T4"], &[]][kind];
+        match (count, share) {
+            (0, _) => request,
+            (1, share) if share < 1000 => {
+                let share = Milli::try_new(share).expect("at most a device");
+                request.with_devices(DeviceDemand::share(share).with_kinds(kinds.iter().copied()))
+            }
+            _ => request.with_devices(DeviceDemand::whole(count).with_kinds(kinds.iter().copied())),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn eight_at_a_time_is_the_definition(
+            typical in prop::collection::vec((0..6_u64, 1..1001_u32, 0..5_u32, 0..4_usize), 0..30),
+            nodes in prop::collection::vec((0..8_u64, prop::collection::vec(any::<bool>(), 0..9)), 1..5),
+            used in prop::collection::vec((0..5_usize, 0..8_u64, prop::collection::vec(0..1001_u64, 8)), 1..20),
+            scored in any::<bool>(),
+        ) {
+            let typical: Vec<Request> = typical.iter().map(|(cpu, share, n, kind)| request(*cpu, *share, *n, *kind)).collect();
+            let node = |(i, (cpu, devices)): (usize, &(u64, Vec<bool>))| {
+                let made = Node::new(format!("{i}"), Resources::new().with("cpu", *cpu));
+                let kind = |l4: &bool| Device::new(if *l4 { "L4" } else { "T4" }, Resources::new());
+                devices.iter().fold(made, |node, l4| node.with_devices(1, &kind(l4)))
+            };
+            let fleet = Fleet::try_new(nodes.iter().enumerate().map(node).collect()).expect("distinct names");
+            let names = if scored { vec!["cpu".to_owned()] } else { Vec::new() };
+            let space = Space::new(&fleet, Some(&names), false);
+            let mut score = FragmentationGradient::new(&typical);
+            score.prepare(&space);
+            prop_assert!(score.lanes.is_some());
+            for (class, cpu, free) in &used {
+                let class = &space.classes[class % space.classes.len()];
+                let mut row = class.full.to_vec();
+                row[1] = row[1].min(*cpu);
+                for (cell, free) in row[2..].iter_mut().zip(free) {
+                    *cell = (*cell).min(*free);
+                }
+                let view = NodeView { space: &space, row: &row };
+                prop_assert_eq!(score.fragmentation(view), score.by_definition(view));
+            }
+        }
     }
 }

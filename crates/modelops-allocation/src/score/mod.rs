@@ -4,6 +4,7 @@ mod bid_price;
 mod dot_product;
 mod fit;
 mod fragmentation;
+mod lanes;
 mod packing;
 
 pub use bid_price::BidPrice;

@@ -11,7 +11,7 @@
 //! | L5 nothing that is left out fits | `plans_are_maximal`, `every_prefix_is_feasible` |
 //! | L6 the unit of a resource does not matter | `units_do_not_matter`, `order_and_units_do_not_matter` |
 //! | L7 no plan exceeds the bound, and the best does not | `bound_holds_the_best`, `certificates_bound_every_plan` |
-//! | L8 exact ≥ greedy ≥ half of it | `best_is_at_most_twice_the_greedy`, `offline_plans_are_sound_and_best` |
+//! | L8 exact ≥ greedy ≥ half of it | `best_is_at_most_twice_the_greedy`, `bins_are_close_to_the_fewest`, `offline_plans_are_sound_and_best` |
 //! | L9 the reason is true, and what would let it in does | `reasons_are_true`, `named_rules_are_true`, `changes_are_enough_and_least` |
 //! | L10 moves keep their budget, and every prefix is feasible | `every_prefix_is_feasible` |
 //! | L11 release and rollback restore every bit | `release_restores`, `rollback_restores` |

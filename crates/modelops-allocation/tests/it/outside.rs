@@ -3,8 +3,8 @@
 use modelops_allocation::kubernetes::{Cluster, Manifests, NodeList, PodList, Unread};
 use modelops_allocation::score::BestFit;
 use modelops_allocation::{
-    Constraint, Device, DeviceDemand, Fleet, Greedy, KubernetesError, Ledger, Milli, Node, Picture, Plan,
-    Request, Resources, Selector, Workload,
+    Blocker, Constraint, Device, DeviceDemand, Fleet, Greedy, KubernetesError, Ledger, Milli, Node, Picture,
+    Plan, Rejection, Request, Resources, Selector, Workload,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -108,6 +108,52 @@ fn a_cluster_is_read() {
     assert_eq!(node("prod/wait"), Ok(1)); // gpu-0 has the other chat, cpu-0 no device
     assert_eq!(node("default/part"), Ok(1)); // zone b
     assert_eq!(node("default/shy"), Ok(2)); // tolerates no taint
+}
+
+#[test]
+fn an_untolerated_taint_is_named_as_kubectl_writes_it() {
+    let container = json!([{"name": "c", "resources": {"requests": {"nvidia.com/gpu": 1.to_string()}}}]);
+    let drained = json!({"metadata": {"name": "drained"}, "spec": {"taints": [
+            {"key": "gpu", "value": "yes", "effect": "NoSchedule"}, {"key": "drain", "effect": "NoExecute"}]},
+        "status": {"capacity": {"cpu": "4", "nvidia.com/gpu": "1"}}});
+    let gpu = json!([{"key": "gpu", "operator": "Exists"}]);
+    let pods = json!([
+        {"metadata": {"name": "shy"}, "spec": {"containers": container}},
+        {"metadata": {"name": "some"}, "spec": {"containers": container, "tolerations": gpu}},
+        {"metadata": {"name": "other"}, "spec": {"containers": container, "tolerations": gpu,
+            "nodeSelector": {"topology.kubernetes.io/zone": "b"}}}
+    ]);
+    let (nodes, pods) = lists(&json!([gpu_node("gpu-0", "a"), drained]), &pods);
+    let cluster = Cluster::try_new(&nodes, &pods).unwrap();
+    let mut scheduler = modelops_allocation::Scheduler::new(&cluster.fleet, &Greedy::new(BestFit::default()));
+    let [shy, some, other] = cluster.pending.requests() else {
+        panic!("three pods wait")
+    };
+    let refused = scheduler.place(shy).unwrap_err();
+    let taints = vec!["drain:NoExecute".to_owned(), "gpu=yes:NoSchedule".to_owned()];
+    assert_eq!(refused, Rejection::UntoleratedTaint { taints });
+    assert_eq!(refused.token(), "UntoleratedTaint");
+    assert!(!refused.to_string().contains("modelops/"), "{refused}");
+    let change = scheduler.why_not(shy).unwrap().change.unwrap();
+    assert!(!change.to_string().contains("modelops/"), "{change}");
+    // A taint that is tolerated is not named, and a second rule is named beside the taint.
+    for _ in 0..2 {
+        assert_eq!(scheduler.place(some).unwrap().node, 0);
+    }
+    let blocked = scheduler.why_not(some).unwrap();
+    let taints = vec!["drain:NoExecute".to_owned()];
+    assert_eq!(
+        blocked.reason,
+        Rejection::UntoleratedTaint {
+            taints: taints.clone()
+        }
+    );
+    assert_eq!(
+        blocked.change.unwrap().waived,
+        [Blocker::UntoleratedTaint { taints }]
+    );
+    let reason = scheduler.place(other).unwrap_err();
+    assert!(!reason.to_string().contains("modelops/"), "{reason}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ proptest! {
         check(&sizes, capacity, &packing);
         let best = bins_by_trial(&sizes, capacity, &mut Vec::new());
         prop_assert!(packing.bound <= best && best <= packing.bins.len());
+        // What decreasing first fit keeps to, and nothing searched for on top of it may lose.
+        prop_assert!(9 * packing.bins.len() <= 11 * best + 6);
         prop_assert!(limit < 2 || packing.bins.len() <= best + 1);
     }
 
