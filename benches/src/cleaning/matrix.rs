@@ -144,6 +144,7 @@ fn over_sampling(comparison: &mut Comparison, path: &Path) {
                 &[theirs, path.to_str().expect("a plain path"), "11"],
             )
             .agree(|ours, theirs| ours == theirs)
+            .rounds(5)
             .run();
     }
 }

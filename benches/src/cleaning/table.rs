@@ -45,6 +45,9 @@ fn job(comparison: &mut Comparison, name: &str, mode: Mode, peers: &[(&str, &str
     if !source.exists() {
         dirty::write_file(&source, dirty::RECORDS).expect("a disk with room");
     }
+    // Nobody's first round pays for the disk.
+    let mut file = std::fs::File::open(&source).expect("it was written");
+    std::io::copy(&mut file, &mut std::io::sink()).expect("a readable file");
     let target = |name: &str| folder.join(format!("{name}.csv"));
     let text = |path: PathBuf| path.to_str().expect("a plain path").to_owned();
     let (input, ours) = (text(source.clone()), target("ours"));
@@ -69,6 +72,8 @@ fn job(comparison: &mut Comparison, name: &str, mode: Mode, peers: &[(&str, &str
     }
     case.value("peak memory", "MB", Better::Lower, |cleaned| cleaned.peak)
         .agree(|ours, theirs| ours.rows == theirs.rows)
+        .rounds(2)
+        .cold()
         .run();
 }
 

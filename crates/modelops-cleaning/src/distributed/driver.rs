@@ -75,8 +75,10 @@ impl Distributed {
     /// it may hold what an earlier attempt at the same run left.
     ///
     /// # Errors
-    /// [`DistributedError`] for a specification that cannot run, a typed one included, an input folder without files,
-    /// or a path that an engine might read as a pattern.
+    /// [`DistributedError`] for a specification that cannot run; [`DistributedError::Typed`] for a typed one;
+    /// [`DistributedError::NotSharded`] for a denial constraint or a foreign key, which need all rows at once;
+    /// [`DistributedError::NoShard`] and [`DistributedError::TooManyShards`] for none or too many input files;
+    /// or for a path that an engine might read as a pattern.
     pub fn try_new(spec: PipelineSpec, work: impl Into<PathBuf>) -> Result<Self> {
         plan::check(&spec)?;
         if spec.mode != Mode::Textual {
