@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 import os
 import pickle
 import statistics
@@ -59,8 +60,13 @@ def regret(table, seed):
     return (study.best_value - best) / (median - best)
 
 
+def mean_of(index):
+    return statistics.fmean(regret(tables[index], seed) for seed in range(seeds))
+
+
 def run():
-    means = [statistics.fmean(regret(table, seed) for seed in range(seeds)) for table in tables]
+    with multiprocessing.Pool(2) as pool:
+        means = pool.map(mean_of, range(len(tables)), chunksize=1)
     return math.exp(statistics.fmean(math.log(max(mean, 1e-6)) for mean in means))
 
 

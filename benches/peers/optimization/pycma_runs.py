@@ -1,5 +1,6 @@
 """pycma: generations on an ellipsoid, and BBOB in five dimensions with restarts on doubled populations."""
 
+import multiprocessing
 import sys
 import warnings
 
@@ -22,10 +23,16 @@ def generations(n, count):
 
 
 def bbob(instances, budget):
+    with multiprocessing.Pool(2) as pool:
+        jobs = [(function, instances, budget) for function in range(1, 25)]
+        return float(sum(pool.starmap(solved, jobs, chunksize=1)))
+
+
+def solved(function, instances, budget):
     import cocoex
 
     solved = 0
-    for problem in cocoex.Suite("bbob", f"instances: 1-{instances}", "dimensions: 5"):
+    for problem in cocoex.Suite("bbob", f"instances: 1-{instances}", f"function_indices: {function} dimensions: 5"):
         rng = np.random.default_rng(problem.id_instance)
         spent, seed, factor = 0, problem.id_instance, 1
         while spent < budget and not problem.final_target_hit:
@@ -38,7 +45,7 @@ def bbob(instances, budget):
             seed, factor = seed + 100, factor * 2
         solved += problem.final_target_hit
         problem.free()
-    return float(solved)
+    return solved
 
 
 if sys.argv[1] == "bbob":

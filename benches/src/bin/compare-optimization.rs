@@ -1,5 +1,7 @@
 //! Side-by-side runs of `modelops-optimization` against its peers.
 
+#[path = "../optimization/accuracy.rs"]
+mod accuracy;
 #[path = "../optimization/evolution.rs"]
 mod evolution;
 #[path = "../optimization/search.rs"]
@@ -23,6 +25,7 @@ fn main() {
     tables(&mut comparison);
     rosenbrock(&mut comparison);
     suite::run(&mut comparison);
+    accuracy::run(&mut comparison);
     search::run(&mut comparison);
     evolution::run(&mut comparison);
     comparison.finish();
@@ -49,6 +52,7 @@ fn step(comparison: &mut Comparison, name: &str, x: &Array2<f64>, y: &Array1<f64
             sums.to_vec()
         })
         .per("byte", bytes)
+        .rounds(15)
         .run();
 }
 
@@ -91,7 +95,7 @@ fn tables(comparison: &mut Comparison) {
     step(comparison, names[5], &x, &y);
     comparison
         .case(names[0])
-        .rounds(2)
+        .rounds(1)
         .cold()
         .ours(|| {
             gradient_descent(x.view(), y.view(), 0.01, 1000)
@@ -103,6 +107,7 @@ fn tables(comparison: &mut Comparison) {
         .run();
     comparison
         .case(names[1])
+        .rounds(5)
         .ours(|| {
             let model = LinearRegression::new()
                 .with_l2(1e-5)
@@ -115,6 +120,7 @@ fn tables(comparison: &mut Comparison) {
         .run();
     comparison
         .case(names[2])
+        .rounds(3)
         .ours(|| {
             let solver = Lbfgs::new().with_tolerance(1e-7);
             let model = LogisticRegression::new()
@@ -140,12 +146,14 @@ fn lasso(comparison: &mut Comparison, names: [&str; 2], x: &Array2<f64>, y: &Arr
     };
     comparison
         .case(names[0])
+        .rounds(5)
         .ours(|| fit(x.view(), y.view(), 0.005))
         .python(SCIKIT, "tables.py", &["lasso"])
         .agree(|a, b| near(a, b, 1e-4))
         .run();
     comparison
         .case(names[1])
+        .rounds(3)
         .ours(|| fit(wide.view(), few, 0.01))
         .python(SCIKIT, "tables.py", &["wide"])
         .agree(|a, b| near(a, b, 1e-4))
@@ -169,6 +177,7 @@ fn rosenbrock(comparison: &mut Comparison) {
     let start: Vec<f64> = (0..1000).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
     comparison
         .case("chained Rosenbrock, n = 1000, L-BFGS")
+        .rounds(3)
         .ours(|| {
             let objective = FnObjective::new(start.len(), chain);
             let solver = Lbfgs::new()

@@ -3,6 +3,7 @@
 //! Slow and plain on purpose: what they compute is read off the formula.
 
 pub mod dual;
+pub mod filip;
 pub mod more_garbow_hillstrom;
 pub mod nist;
 

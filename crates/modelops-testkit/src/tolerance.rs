@@ -35,6 +35,9 @@ pub const NIST_LONGLEY: f64 = 1e-9;
 /// Filippelli's regression in unscaled powers: κ ≈ 2·10¹⁵, so most double-precision solvers keep 6 to 8 digits.
 pub const NIST_FILIP: f64 = 1e-6;
 
+/// The same regression in powers that are centred and scaled: κ ≈ 4·10⁹ leaves 7 digits of 16.
+pub const NIST_FILIP_DIGITS: f64 = 7.0;
+
 /// The inverse of the 6 by 6 Hilbert matrix: κ ≈ 1.5·10⁷ times a hundred roundings.
 pub const HILBERT_6: f64 = 1e-8;
 
