@@ -91,12 +91,18 @@ impl Record {
             })
             .to_string(),
             Self::SetState { trial, state, values } => format!(
-                r#"{{"op_code":6,"worker_id":"{WORKER}","trial_id":{trial},"state":{},"values":{},"datetime_complete":"{time}"}}"#,
+                r#"{{"op_code":6,"worker_id":"{WORKER}","trial_id":{trial},"state":{},"values":{},"{}":"{time}"}}"#,
                 state_code(*state),
                 if values.is_empty() {
                     "null".to_owned()
                 } else {
                     numbers(values)
+                },
+                // An enqueued trial that starts: Optuna looks for this name and reads no file without it.
+                if *state == TrialState::Running {
+                    "datetime_start"
+                } else {
+                    "datetime_complete"
                 },
             ),
             Self::Intermediate { trial, step, value } => format!(

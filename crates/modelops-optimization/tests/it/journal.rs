@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use modelops_optimization::{
-    Direction, JournalError, Outcome, RandomSampler, SearchSpace, Study, StudyError, Trial, TrialState,
+    Direction, JournalError, Outcome, Parameters, RandomSampler, SearchSpace, Study, StudyError, Trial,
+    TrialState,
 };
 
 use crate::folder::Folder;
@@ -59,6 +60,31 @@ fn a_journal_read_back_is_the_study() {
     assert_eq!(last.parameters(), running.parameters());
     assert!(last.intermediate()[0].1.is_nan());
     assert_eq!(last.intermediate()[1], (7, 0.25));
+}
+
+/// Optuna 5.0.0 opens no journal in which a trial starts without saying when.
+#[test]
+fn an_enqueued_trial_that_starts_says_when() {
+    let folder = Folder::new("enqueued");
+    let path = folder.file("study.jsonl");
+    let mut study = open(&path).unwrap();
+    let given = [
+        ("x", 0.5.into()),
+        ("width \"quoted\"", 8.into()),
+        ("kind", "ß".into()),
+    ];
+    let given = Parameters::from_values(&space(), given).unwrap();
+    study.enqueue(&given).unwrap();
+    let started = study.ask().unwrap();
+    assert_eq!(started.parameters(), &given);
+    study.tell(started.number(), 0.5).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let states = text.lines().filter(|line| line.contains("\"op_code\":6"));
+    let times: Vec<bool> = states
+        .map(|line| line.contains("\"datetime_start\"") && !line.contains("\"datetime_complete\""))
+        .collect();
+    // It starts, then it ends.
+    assert_eq!(times, [true, false], "{text}");
 }
 
 /// One trial of each outcome.

@@ -7,6 +7,7 @@ mod errors;
 mod folder;
 mod hostile;
 mod journal;
+mod killed;
 mod properties;
 mod pruners;
 mod reference;

@@ -4,7 +4,8 @@ use modelops_optimization::{
     Differentiable, FirstOrder, FnObjective, GradientDescent, LinearRegression, LogisticRegression, Momentum,
     Residuals, RobustLoss, Rule, SoftmaxRegression, TrustRegionReflective,
 };
-use modelops_testkit::tolerance::{CLOSED_FORM, REORDERED_SUM, SOLVED, close};
+use modelops_testkit::optimization::filip;
+use modelops_testkit::tolerance::{CLOSED_FORM, NIST_FILIP_DIGITS, REORDERED_SUM, SOLVED, close};
 use ndarray::{Array1, Array2};
 
 fn table() -> Array2<f64> {
@@ -23,6 +24,14 @@ fn agree(ours: impl IntoIterator<Item = f64>, theirs: &[f64], tolerance: f64) {
     for (a, b) in ours.iter().zip(theirs) {
         assert!(close(*a, *b, tolerance), "{ours:?} against {theirs:?}");
     }
+}
+
+#[test]
+fn filip_by_least_squares() {
+    let (x, y) = filip::table();
+    let model = LinearRegression::new().fit(x.view(), y.view()).unwrap();
+    let digits = filip::digits(model.intercept(), &model.coefficients().to_vec());
+    assert!(digits >= NIST_FILIP_DIGITS, "{digits} digits");
 }
 
 #[test]
