@@ -12,6 +12,7 @@ use crate::variants::choose_variants;
 use crate::workload::Workload;
 
 /// An upper bound on the value of every plan, and what makes it so.
+#[doc(alias = "upper_bound")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     value: u64,

@@ -7,6 +7,7 @@ use crate::resources::Resources;
 use crate::workload::{DeviceDemand, Request, Workload};
 
 /// One way to serve a model, for instance `fp8`: what it needs and what one replica of it is worth.
+#[doc(alias("quantization", "precision"))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelVariant {

@@ -45,6 +45,7 @@ use crate::workload::Workload;
 /// # References
 /// P. Gilmore, R. Gomory, *A linear programming approach to the cutting-stock problem*, 1961, doi:10.1287/opre.9.6.849;
 /// D. Kingma, J. Ba, *Adam: a method for stochastic optimization*, 2015, arXiv:1412.6980; A. Farley, *A note on bounding a class of linear programming problems*, 1990, doi:10.1287/opre.38.5.922.
+#[doc(alias("proof", "optimality_gap"))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {

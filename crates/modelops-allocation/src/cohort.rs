@@ -147,6 +147,7 @@ pub enum QuotaStop {
 ///
 /// **References**: D. Bertsekas, R. Gallager, *Data networks*, 1992, section 6.5 (max-min fairness); Kueue, *Cluster queue* and *Cohort* (nominal
 /// quota, borrowing and lending limits), kueue.sigs.k8s.io/docs/concepts.
+#[doc(alias = "borrowing")]
 pub fn divide_quota(root: &Cohort) -> Result<Vec<QuotaShare>, FairnessError> {
     check(root, &mut BTreeSet::new())?;
     let measured = Measured::new(root);

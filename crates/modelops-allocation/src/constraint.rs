@@ -83,6 +83,7 @@ impl fmt::Display for Selector {
 /// assert_eq!(nodes, [0, 2, 0, 2]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("affinity", "anti_affinity", "topology_spread"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -28,6 +28,7 @@ use crate::workload::Request;
 /// assert_eq!((change.node, change.resources.amount("cpu")), (0, 1)); // one more on a
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "why_pending")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The smallest true reason.

@@ -115,6 +115,7 @@ pub enum Stop {
 /// **References**: A. Ghodsi et al., *Dominant resource fairness: fair allocation of multiple resource types*, NSDI 2011;
 /// D. C. Parkes, A. D. Procaccia, N. Shah, *Beyond dominant resource fairness*, 2015, doi:10.1145/2739040 (weights, and tasks
 /// that need nothing of some resource).
+#[doc(alias = "DRF")]
 pub fn dominant_resource_fairness(
     capacity: &Resources,
     tenants: &[Tenant],

@@ -8,6 +8,7 @@ use crate::error::FleetError;
 use crate::resources::Resources;
 
 /// One accelerator: its kind and what it has beside its share of 1000 thousandths.
+#[doc(alias("gpu", "accelerator"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Device {
     kind: String,

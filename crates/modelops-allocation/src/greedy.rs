@@ -61,6 +61,7 @@ pub enum Order {
 /// assert_eq!((plan.value(), plan.bound().value()), (13, 13)); // all placed: proven best
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("first_fit_decreasing", "bin_packing"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greedy<S> {
     pub(crate) score: S,

@@ -136,6 +136,7 @@ pub struct BoundedSelection {
 /// assert_eq!((best.counts, best.value), (vec![3, 1], 16));
 /// # Ok::<(), modelops_allocation::SolveError>(())
 /// ```
+#[doc(alias = "integer_knapsack")]
 pub fn bounded_knapsack(
     items: &[Copies],
     capacity: u64,

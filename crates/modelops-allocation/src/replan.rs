@@ -197,6 +197,7 @@ impl Migration {
 /// assert_eq!(nodes, [0, 1]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("rebalance", "defragment", "migrate"))]
 #[must_use]
 pub fn replan(ledger: &Ledger, pending: &[Request], budget: MoveBudget) -> Migration {
     Sequence::new(ledger, pending, budget).run()

@@ -46,6 +46,7 @@ pub struct Placement {
 /// scheduler.release(placed.ticket)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("online", "place"))]
 #[derive(Clone, Debug)]
 pub struct Scheduler<S> {
     score: S,

@@ -48,6 +48,7 @@ pub struct VariantPlan {
 /// **References**: E. Zemel, *An O(n) algorithm for the linear multiple choice knapsack problem*, 1984,
 /// doi:10.1016/0020-0190(84)90014-0; D. Pisinger, *A minimal algorithm for the multiple-choice knapsack problem*, 1995,
 /// doi:10.1016/0377-2217(95)00015-I.
+#[doc(alias("multiple_choice_knapsack", "MCKP"))]
 pub fn choose_variants(
     classes: &[Vec<Item>],
     budget: u64,

@@ -74,6 +74,7 @@ pub struct VectorSelection {
 /// **References**: P. Chu, J. Beasley, *A genetic algorithm for the multidimensional knapsack problem*, 1998,
 /// doi:10.1023/A:1009642405419; A. Fréville, *The multidimensional 0-1 knapsack problem: an overview*, 2004,
 /// doi:10.1016/S0377-2217(03)00274-1.
+#[doc(alias("multidimensional_knapsack", "MKP"))]
 pub fn vector_knapsack(
     items: &[VectorItem],
     capacities: &[u64],

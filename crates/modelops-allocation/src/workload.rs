@@ -18,6 +18,7 @@ use crate::resources::{Milli, Resources};
 /// assert_eq!((shared.count(), pair.count()), (1, 2));
 /// # Ok::<(), modelops_allocation::ResourceError>(())
 /// ```
+#[doc(alias("gpu_share", "gang"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceDemand {

@@ -73,6 +73,7 @@ pub(crate) const SCALE: i64 = 1024;
 /// **References**: M. Fisher, R. Jaikumar, L. Van Wassenhove, *A multiplier adjustment method for the generalized assignment
 /// problem*, 1986, doi:10.1287/mnsc.32.9.1095; M. Yagiura, T. Ibaraki, F. Glover, *An ejection chain approach for the generalized
 /// assignment problem*, 2004, doi:10.1287/ijoc.1030.0036.
+#[doc(alias = "generalized_assignment")]
 pub fn assign<R: AsRef<[Offer]>>(
     offers: &[R],
     capacities: &[u64],

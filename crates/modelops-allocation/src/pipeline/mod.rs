@@ -173,6 +173,7 @@ pub struct StagePlan {
 /// ```
 ///
 /// **References**: as [`graph`].
+#[doc(alias("pipeline_parallelism", "partition"))]
 pub fn chain(
     layers: &[Layer],
     kinds: &[DeviceKind],
@@ -225,6 +226,7 @@ pub fn chain(
 ///
 /// **References**: J. Tarnawski and others, *Efficient algorithms for device
 /// placement of DNN graph operators*, Advances in Neural Information Processing Systems 33, 2020, arXiv:2006.16423.
+#[doc(alias("pipeline_parallelism", "partition"))]
 pub fn graph<E>(
     model: &DiGraph<Layer, E>,
     kinds: &[DeviceKind],

@@ -18,6 +18,7 @@ impl Score for FirstFit {
 /// most that any node has; in millionths, optionally cut to `quantum` millionths.
 ///
 /// **Complexity**: O(resources + devices) a state.
+#[doc(alias("binpack", "MostAllocated"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BestFit {
     quantum: u32,
@@ -49,6 +50,7 @@ impl Score for BestFit {
 }
 
 /// The node that is emptiest afterwards: spreads the load.
+#[doc(alias("spread", "LeastAllocated"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorstFit;
 

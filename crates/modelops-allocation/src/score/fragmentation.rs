@@ -49,6 +49,7 @@ pub enum Quantum {
 /// assert_eq!(plan.value(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "FGD")]
 #[derive(Clone, Debug)]
 pub struct FragmentationGradient {
     typical: Vec<(Request, u64)>,
