@@ -4,6 +4,8 @@
 mod accuracy;
 #[path = "../optimization/evolution.rs"]
 mod evolution;
+#[path = "../optimization/interop.rs"]
+mod interop;
 #[path = "../optimization/search.rs"]
 mod search;
 #[path = "../optimization/suite.rs"]
@@ -27,6 +29,7 @@ fn main() {
     suite::run(&mut comparison);
     accuracy::run(&mut comparison);
     search::run(&mut comparison);
+    interop::run(&mut comparison);
     evolution::run(&mut comparison);
     comparison.finish();
 }
