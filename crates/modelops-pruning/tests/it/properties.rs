@@ -13,7 +13,7 @@ use modelops_pruning::weights::{
     Checkpoint, Format, Mask, Pattern, Recipe, Scope, Sparsity, prune_checkpoint,
 };
 use modelops_testkit::pruning::{
-    SmallGraph, count_components, ksg, lowest, peel, ross, small_graph, tied_matrix,
+    SmallGraph, congruential, count_components, ksg, lowest, peel, ross, small_graph, tied_matrix,
 };
 use modelops_testkit::tolerance::{F_UNDER_OFFSET, PRINTED_STATISTIC, close};
 use ndarray::{Array2, Axis};
@@ -329,6 +329,31 @@ proptest! {
             let expected = ksg(&scaled(&x.column(j).to_vec()), &scaled(&y), k).max(0.0);
             prop_assert!(close(*found, expected, PRINTED_STATISTIC), "{found} for {expected}");
         }
+    }
+
+    /// As many points as fill many leaves of the tree, on a line, in clusters, with far outliers.
+    #[test]
+    fn information_of_many_values_is_that_of_all_pairs(
+        (n, seed, k) in (100_usize..500, any::<u64>(), 1_usize..6),
+        (noise, power) in (prop_oneof![Just(0.0), Just(1e-9), 0.0_f64..2.0], 1_i32..8),
+    ) {
+        let draws = congruential(2 * n, seed);
+        let x: Vec<f64> = draws[..n].iter().enumerate().map(|(i, d)| d.powi(2 * power + 1) + 1e-7 * i as f64).collect();
+        let y: Vec<f64> = x.iter().zip(&draws[n..]).map(|(x, e)| x + noise * e).collect();
+        let table = Array2::from_shape_vec((n, 1), x.clone()).unwrap();
+        let samples = Samples::all(table.view(), Target::Values(&y)).unwrap();
+        let found = MutualInfo::default().with_neighbors(k).score(&samples).unwrap().statistics()[0];
+        let scaled = |values: &[f64]| {
+            let origin = values[0];
+            let mean = values.iter().map(|v| v - origin).sum::<f64>() / n as f64;
+            let centred: Vec<f64> = values.iter().map(|v| v - origin - mean).collect();
+            let deviation = (centred.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt();
+            centred.iter().map(|v| v / deviation).collect::<Vec<_>>()
+        };
+        let expected = ksg(&scaled(&x), &scaled(&y), k).max(0.0);
+        // On the line both distances are equal but for rounding, which may put a neighbour on either side of the bound.
+        let slack = if noise < 1e-3 { 5.0 / n as f64 } else { 0.0 };
+        prop_assert!((found - expected).abs() <= slack || close(found, expected, PRINTED_STATISTIC), "{found} for {expected}");
     }
 
     /// Rows in another order, other labels, another unit and another origin change no F and no mutual information.
