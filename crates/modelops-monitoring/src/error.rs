@@ -92,10 +92,12 @@ pub enum ValueError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RuleError {
-    /// A metric's name is not `[a-zA-Z_:][a-zA-Z0-9_:]*`.
-    #[error("metric name {name:?} must match [a-zA-Z_:][a-zA-Z0-9_:]*")]
+    /// A metric is not `[a-zA-Z_:][a-zA-Z0-9_:]*`, nor that and a selector like `{label="value"}`.
+    #[error(
+        "metric {name:?} must match [a-zA-Z_:][a-zA-Z0-9_:]*, with no selector or one like {{label=\"value\"}}"
+    )]
     Name {
-        /// The name as given.
+        /// The metric as given.
         name: String,
     },
     /// A histogram's events are good up to a threshold, and the objective has none: use one of latency.

@@ -10,11 +10,12 @@ use crate::registry::Registry;
 use crate::sample::Kind;
 use crate::series::OVERFLOW;
 
-/// The metrics that an objective's events are counted in.
+/// The metrics that an objective's events are counted in: names, or names with a selector, such as
+/// `http_requests_total{code=~"5.."}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Events {
-    /// Counters of bad events and of all, by their full names, `_total` included.
+    /// Counters of bad events and of all, by their full names, `_total` included; their series are added up.
     Counters {
         /// The bad ones.
         bad: String,
@@ -23,7 +24,7 @@ pub enum Events {
     },
     /// A histogram by its full name, of which the objective's threshold is a classic bound.
     Histogram {
-        /// Its name, without `_bucket`.
+        /// Its name, without `_bucket`; a selector follows it, as in `http_seconds{route="/search"}`.
         name: String,
     },
 }
@@ -37,7 +38,7 @@ impl BurnRate {
     /// knows its own alone. The server needs the counters to begin at 0, as ours do.
     ///
     /// # Errors
-    /// [`RuleError`] for a malformed metric name, or a histogram with an objective that has no threshold.
+    /// [`RuleError`] for a malformed metric name or selector, or a histogram with an objective that has no threshold.
     ///
     /// ```
     /// use modelops_monitoring::{BurnRate, Events, Objective};
@@ -113,7 +114,7 @@ fn bad_share(objective: &Objective, events: &Events, window: Duration) -> Result
     let window = span(window);
     match events {
         Events::Counters { bad, .. } => {
-            check(bad)?;
+            split(bad)?;
             Ok(format!("sum(increase({bad}[{window}])) / {all}"))
         }
         Events::Histogram { name } => {
@@ -124,8 +125,10 @@ fn bad_share(objective: &Objective, events: &Events, window: Duration) -> Result
             } else {
                 format!("le=\"{bound:?}\"")
             };
+            let (name, matchers) = split(name)?;
+            let comma = if matchers.is_empty() { "" } else { "," };
             Ok(format!(
-                "({all} - sum(increase({name}_bucket{{{le}}}[{window}]))) / {all}"
+                "({all} - sum(increase({name}_bucket{{{matchers}{comma}{le}}}[{window}]))) / {all}"
             ))
         }
     }
@@ -135,25 +138,71 @@ fn total(events: &Events, window: Duration) -> Result<String, RuleError> {
     let window = span(window);
     Ok(match events {
         Events::Counters { total, .. } => {
-            check(total)?;
+            split(total)?;
             format!("sum(increase({total}[{window}]))")
         }
         Events::Histogram { name } => {
-            check(name)?;
-            format!("sum(increase({name}_count[{window}]))")
+            let (name, matchers) = split(name)?;
+            let selector = if matchers.is_empty() {
+                String::new()
+            } else {
+                format!("{{{matchers}}}")
+            };
+            format!("sum(increase({name}_count{selector}[{window}]))")
         }
     })
 }
 
-fn check(name: &str) -> Result<(), RuleError> {
-    let mut bytes = name.bytes();
-    let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':';
-    if bytes.next().is_some_and(starts) && bytes.all(|b| starts(b) || b.is_ascii_digit()) {
-        Ok(())
-    } else {
-        Err(RuleError::Name {
-            name: name.to_owned(),
+/// A metric's name, and what stands between the braces of its selector.
+fn split(metric: &str) -> Result<(&str, &str), RuleError> {
+    let selector = metric.find('{').map_or("", |at| &metric[at..]);
+    let name = &metric[..metric.len() - selector.len()];
+    let matchers = match selector {
+        "" => Some(""),
+        _ => selector
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+            .filter(|matchers| are_matchers(matchers)),
+    };
+    matchers
+        .filter(|_| is_name(name, true))
+        .map(|matchers| (name, matchers))
+        .ok_or_else(|| RuleError::Name {
+            name: metric.to_owned(),
         })
+}
+
+fn is_name(name: &str, colons: bool) -> bool {
+    let mut bytes = name.bytes();
+    let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_' || (colons && b == b':');
+    bytes.next().is_some_and(starts) && bytes.all(|b| starts(b) || b.is_ascii_digit())
+}
+
+/// One or more of `label="value"`, with `=`, `!=`, `=~` or `!~`, parted by commas; the value is up to its closing quote.
+fn are_matchers(mut rest: &str) -> bool {
+    loop {
+        let Some(at) = rest.find(['=', '!']) else {
+            return false;
+        };
+        let (label, after) = rest.split_at(at);
+        let value = ["!=", "=~", "!~", "="]
+            .iter()
+            .find_map(|operator| after.strip_prefix(operator))
+            .and_then(|value| value.strip_prefix('"'));
+        let (true, Some(value)) = (is_name(label, false), value) else {
+            return false;
+        };
+        let mut escaped = false;
+        let end = value.bytes().position(|b| {
+            let ends = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            ends
+        });
+        let Some(end) = end else { return false };
+        match value[end + 1..].strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return value.len() == end + 1,
+        }
     }
 }
 
@@ -247,5 +296,52 @@ impl Registry {
             return "groups: []\n".to_owned();
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_is_kept_and_what_is_none_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let objective = Objective::latency("search", 0.05, 0.99)?;
+        let rules = |name: &str| {
+            let events = Events::Histogram {
+                name: name.to_owned(),
+            };
+            BurnRate::google_sre(&objective).prometheus_rules(&objective, &events)
+        };
+        let text = rules("http_seconds{route=\"/s\",code!~\"4..|a\\\"b\"}")?;
+        let matchers = "{route=\"/s\",code!~\"4..|a\\\"b\"";
+        for expected in [
+            format!("http_seconds_count{matchers}}}[1h]"),
+            format!("http_seconds_bucket{matchers},le=\"0.05\"}}[1h]"),
+        ] {
+            // As a text within a text, of YAML.
+            let inner = quoted(&expected);
+            assert!(text.contains(&inner[1..inner.len() - 1]), "{expected}: {text}");
+        }
+        for bad in [
+            "",
+            "9a",
+            "a b",
+            "a{",
+            "a{}",
+            "a}",
+            "{a=\"b\"}",
+            "a{b}",
+            "a{b=c}",
+            "a{b=\"c}",
+            "a{b=\"c\\\"}",
+            "a{b=\"c\"}) or vector(1",
+            "a{b=\"c\"} or x{y=\"z\"}",
+            "a{b:c=\"d\"}",
+            "a{b=\"c\",}",
+            "a{b==\"c\"}",
+        ] {
+            assert_eq!(rules(bad), Err(RuleError::Name { name: bad.to_owned() }));
+        }
+        Ok(())
     }
 }

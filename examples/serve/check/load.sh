@@ -3,8 +3,8 @@
 # the Python package `openai` (`OPENAI_PYTHON=python` of an environment that has it) and prometheus.
 #
 #     cargo run --example operate
-#     cargo build --release -p modelops-serve --example serve
-#     bash examples/serve/check/load.sh [saturation|cost|hostile|openai|prometheus|soak]…
+#     cargo build --release -p modelops-serve --examples
+#     bash examples/serve/check/load.sh [saturation|cost|hostile|changes|openai|prometheus|page|soak]…
 #
 # Every part starts the service, loads it, stops it, and fails where a request was lost or counted twice.
 set -euo pipefail
@@ -109,7 +109,51 @@ openai() {
 prometheus() {
     echo "== Prometheus scrapes and fires an alert"
     begin --pace 100 --queue 1
-    python3 "$here/prometheus.py" "$url" "$ANALYST_KEY" "$out/prometheus"
+    python3 "$here/prometheus.py" "$url" "$ANALYST_KEY" "$out/run/rules" "$out/prometheus"
+    end
+}
+
+# What an operator does under load: new keys, a model pruned anew, the end. No caller notices but by the name of the model, and
+# the end counts what was begun. Needs the example `republish` beside `serve`.
+changes() {
+    echo "== keys rotated, the model pruned anew, and the service stopped, under load"
+    local republish
+    republish=$(realpath "${REPUBLISH:-$(dirname "$serve")/republish}")
+    rm -rf "$out/copy"
+    mkdir -p "$out/copy/target"
+    cp -r target/operate "$out/copy/target/"
+    begin --pace 0 --model "$out/copy/target/operate/5-protect"
+    load /v1/predict "$ANALYST_KEY" "$row" 16 >"$out/a" &
+    local caller=$!
+    for sparsity in "" 0.3 0.6; do
+        sleep 1
+        (cd "$out/copy" && "$republish" $sparsity)
+        curl -sf -X POST -H "authorization: Bearer $OPERATOR_KEY" "$url/admin/reload"
+        echo
+    done
+    wait "$caller"
+    cat "$out/a"
+    grep -q "errors 0," "$out/a"
+    curl -sf "$url/metrics" | grep -E '^serve_(model_served|model_reloads_total)'
+    load /v1/chat/completions "$ANALYST_KEY" "$text" 16 >"$out/b" &
+    caller=$!
+    sleep 2
+    # wrk goes on trying to connect after the end: only the books count.
+    end
+    wait "$caller" || true
+}
+
+# The operator's page in headless Chromium, after some of everything; pictures in PICTURES. Needs node and playwright-core,
+# which npm installs, or NODE_MODULES with it, and CHROMIUM where that is not /usr/bin/chromium.
+page() {
+    echo "== the operator's page in a browser"
+    local work=$out/page
+    mkdir -p "$work"
+    cp "$here/page.mjs" "$here/package.json" "$work"
+    if [ -n "${NODE_MODULES:-}" ]; then ln -s "$NODE_MODULES" "$work/node_modules"; else npm install --silent --prefix "$work"; fi
+    begin
+    python3 "$here/soak.py" "$url" "$pid" 5 "$ANALYST_KEY" "$GUEST_KEY" "$REVOKED_KEY"
+    node "$work/page.mjs" "$url/" "${PICTURES:-target/serve-pictures}"
     end
 }
 

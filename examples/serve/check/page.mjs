@@ -27,6 +27,10 @@ for (const [name, width, height] of [["wide", 1280, 900], ["phone", 390, 844]]) 
     expect(await page.locator("#placement .chip").count() > 0, "no replica is shown");
     const wider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     expect(!wider, `${name}: the page is wider than the screen`);
+    const outside = await page.evaluate(() => [...document.querySelectorAll("section *")].filter(element =>
+      !element.closest(".scroll, svg") && element.getBoundingClientRect().right > element.closest("section").getBoundingClientRect().right - 8)
+      .map(element => element.textContent));
+    expect(!outside.length, `${name}: runs out of its box: ${outside}`);
 
     const all = await page.locator("#recent tbody tr").count();
     await page.click("[data-show=refused]");

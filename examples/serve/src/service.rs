@@ -67,6 +67,11 @@ impl Service {
             .transpose()?;
         if let Some(telemetry) = &telemetry {
             telemetry.serves(&model.name, None);
+            let rules = settings.out.join("rules");
+            std::fs::create_dir_all(&rules)?;
+            for (file, text) in telemetry.rules()? {
+                std::fs::write(rules.join(file), text)?;
+            }
         }
         let audit = Audit::open(&settings.out, Arc::clone(&clock))?;
         let told = json!({"model": model.name, "generation": model.generation});

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use modelops_monitoring::llm::{NameScheme, Served, ServerMetrics, Tier};
 use modelops_monitoring::{
-    BurnRate, Counter, Exposition, Family, Gauge, Histogram, HistogramOptions, LabelValue as _, LogReport,
-    Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
+    BurnRate, Counter, Events, Exposition, Family, Gauge, Histogram, HistogramOptions, LabelValue as _,
+    LogReport, Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -231,8 +231,6 @@ pub(crate) struct Telemetry {
     burn: Family<OfWindow<'static>, Gauge>,
     in_flight_gauge: Gauge,
     log_failures: Counter,
-    /// Requests that the service failed at: the bad events of the promise that it answers.
-    failures: Counter,
     next_id: AtomicU64,
     folder: PathBuf,
     log: Option<RecordLog>,
@@ -296,10 +294,6 @@ impl Telemetry {
             )?,
             in_flight_gauge: registry.gauge("http_requests_in_flight", "Requests that have not ended.")?,
             log_failures: registry.counter("log_failures", "Log lines that could not be written.")?,
-            failures: registry.counter(
-                "http_failures",
-                "Requests that the service failed at: status 5xx.",
-            )?,
             registry,
             next_id: AtomicU64::new(1),
             folder,
@@ -342,26 +336,43 @@ impl Telemetry {
                 }
             }
         }
-        if record.status >= 500 {
-            self.failures.inc();
-        }
         // Last, so that whoever sees the request counted finds the rest of it too.
         self.requests.inc(&Ended { route, code });
     }
 
-    /// Requests that ended.
-    fn ended(&self) -> u64 {
-        let series = Route::ALL
+    /// Requests that ended, and those of them that the service failed at.
+    fn ended(&self) -> (u64, u64) {
+        let (mut ended, mut failed) = (0, 0);
+        for (route, code) in Route::ALL
             .iter()
-            .flat_map(|route| Code::ALL.map(|code| Ended { route: *route, code }));
-        series.map(|ended| self.requests.with(&ended).value()).sum()
+            .flat_map(|route| Code::ALL.map(|code| (*route, code)))
+        {
+            let count = self.requests.with(&Ended { route, code }).value();
+            ended += count;
+            if code.text().starts_with('5') {
+                failed += count;
+            }
+        }
+        (ended, failed)
     }
 
     /// Requests that ended, and those that have not.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        let ended = self.ended();
+        let (ended, _) = self.ended();
         let begun = self.next_id.load(Ordering::Relaxed) - 1;
         (ended, begun.saturating_sub(ended))
+    }
+
+    /// Rules for a Prometheus server, a file for each promise and one about the metrics themselves: what this process
+    /// evaluates, in its words.
+    pub(crate) fn rules(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut files = vec![("metrics.yml", self.registry.prometheus_alerts())];
+        for watched in lock(&self.promises).iter() {
+            let (file, events) = watched.events();
+            let rules = watched.burn.prometheus_rules(&watched.objective, &events)?;
+            files.push((file, rules));
+        }
+        Ok(files)
     }
 
     pub(crate) fn reloaded(&self, outcome: Reloaded) {
@@ -382,8 +393,8 @@ impl Telemetry {
 
     /// Takes note of the second that has passed.
     pub(crate) fn tick(&self, now: Duration, waiting: usize) {
-        let failures = self.failures.value();
-        let (total, in_flight) = self.counts();
+        let (total, failures) = self.ended();
+        let in_flight = self.counts().1;
         let good_tokens = self.llm.goodput().iter().map(|tier| tier.good_tokens).sum();
         let mut past = lock(&self.past);
         let [requests, failed, tokens] = past.totals;
@@ -460,8 +471,7 @@ impl Telemetry {
 
     pub(crate) fn promises(&self) -> Vec<Promise> {
         let predict = &self.seconds[Route::Predict as usize];
-        let failures = self.failures.value();
-        let total = self.ended();
+        let (total, failures) = self.ended();
         let promises = lock(&self.promises);
         promises
             .iter()
@@ -540,6 +550,18 @@ fn watched(objective: Objective) -> Watched {
 }
 
 impl Watched {
+    /// Where the events of the promise are counted, for rules in a file of this name.
+    fn events(&self) -> (&'static str, Events) {
+        if self.objective.threshold().is_some() {
+            let name = "serve_http_request_seconds{route=\"/v1/predict\"}".to_owned();
+            return ("latency.yml", Events::Histogram { name });
+        }
+        let total = "serve_http_requests_total";
+        let bad = format!("{total}{{code=~\"5..\"}}");
+        let total = total.to_owned();
+        ("availability.yml", Events::Counters { bad, total })
+    }
+
     /// Bad events and all: slow answers where the objective has a threshold, failures otherwise.
     fn counts(&self, predict: &Histogram, failures: u64, total: u64) -> (u64, u64) {
         match self.objective.verdict_of(predict) {

@@ -1,5 +1,7 @@
 //! Who is let in, and what those are told who are not.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -25,7 +27,7 @@ fn every_wrong_credential_gets_the_same_answer_and_its_own_log_line() {
             client.post("/v1/predict", &token, &body).await.status,
             StatusCode::OK
         );
-        tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+        tokio::time::sleep(Duration::from_millis(2100)).await;
 
         // The last character of a signature stands for four bits: A, Q, g or w, and any other is malformed.
         let last = if token.ends_with('A') { 'Q' } else { 'A' };
@@ -57,6 +59,52 @@ fn every_wrong_credential_gets_the_same_answer_and_its_own_log_line() {
         }
         answers.dedup();
         assert_eq!(answers.len(), 1, "the answers tell the credentials apart");
+        served.running.shutdown().await.expect("a clean stop");
+    });
+}
+
+#[test]
+fn what_a_connection_was_known_for_holds_for_nothing_else() {
+    run(async {
+        let served = Served::start(|_| ()).await;
+        let client = served.client();
+        let (analyst, guest) = (served.key("analyst"), served.key("guest"));
+        let minted = client
+            .post("/v1/tokens", &guest, &json!({"seconds": 2}))
+            .await
+            .json();
+        let token = minted["access_token"].as_str().expect("a token").to_owned();
+        let (now, later) = (Duration::ZERO, Duration::from_millis(3100));
+        let rows = json!({"rows": [row()]});
+        // Each of them as who they are, again and again; the token of two seconds ends though the connection goes on.
+        let calls = [
+            (&*analyst, now),
+            (&analyst, now),
+            (&guest, now),
+            (&token, now),
+            (&token, now),
+            (&analyst, now),
+            (&token, later),
+        ];
+        let statuses = client.keep("/v1/predict", &rows, &calls).await;
+        assert_eq!(statuses[..6], [StatusCode::OK; 6]);
+        assert_eq!(statuses[6], StatusCode::UNAUTHORIZED);
+        for (caller, rows) in [("analyst", 3.0), ("guest", 3.0)] {
+            let series = format!("serve_caller_tokens_total{{caller=\"{caller}\",kind=\"row\"}}");
+            assert_eq!(client.metric(&series).await, rows, "{caller}");
+        }
+        // A scope is asked of whoever is recalled, not of the connection.
+        let chat =
+            json!({"model": "babble", "max_tokens": 1, "messages": [{"role": "user", "content": "Every"}]});
+        let statuses = client
+            .keep("/v1/chat/completions", &chat, &[(&analyst, now), (&guest, now)])
+            .await;
+        assert_eq!(statuses, [StatusCode::OK, StatusCode::FORBIDDEN]);
+        let wrong = format!("{}x", &analyst[..analyst.len() - 1]);
+        let statuses = client
+            .keep("/v1/predict", &rows, &[(&analyst, now), (&wrong, now)])
+            .await;
+        assert_eq!(statuses, [StatusCode::OK, StatusCode::UNAUTHORIZED]);
         served.running.shutdown().await.expect("a clean stop");
     });
 }

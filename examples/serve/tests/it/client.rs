@@ -1,6 +1,7 @@
 //! A client of one request a connection.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -98,6 +99,30 @@ impl Client {
             body.to_string(),
         )
         .await
+    }
+
+    /// Posts one body after the other on one connection, with a credential and a wait before each; the statuses.
+    pub(crate) async fn keep(&self, path: &str, body: &Value, calls: &[(&str, Duration)]) -> Vec<StatusCode> {
+        let stream = TcpStream::connect(self.address)
+            .await
+            .expect("the service listens");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("a handshake");
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for (credential, wait) in calls {
+            tokio::time::sleep(*wait).await;
+            let request = Request::post(path)
+                .header("host", "test")
+                .header("authorization", format!("Bearer {credential}"));
+            let request = request.body(Body::from(body.to_string())).expect("a request");
+            let answer = sender.send_request(request).await.expect("an answer");
+            statuses.push(answer.status());
+            let read = axum::body::to_bytes(Body::new(answer.into_body()), usize::MAX).await;
+            read.expect("the whole body");
+        }
+        statuses
     }
 
     /// The value of one series of `/metrics`, 0 where it is not there.

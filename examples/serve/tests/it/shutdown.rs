@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use modelops_serve::{Settings, start};
 use serde_json::{Value, json};
 
@@ -108,6 +108,34 @@ fn a_changed_audit_log_stops_the_next_start() {
             .expect("the log was cut")
             .to_string();
         assert!(error.contains("audit.log"), "{error}");
+    });
+}
+
+#[test]
+fn each_promise_is_a_file_of_rules_for_prometheus() {
+    run(async {
+        let served = Served::start(|_| ()).await;
+        let rules = served.folder.path().join("out/rules");
+        let read = |name: &str| std::fs::read_to_string(rules.join(name)).expect("rules");
+        assert!(read("availability.yml").contains("serve_http_requests_total{code=~\\\"5..\\\"}[1h]"));
+        assert!(
+            read("latency.yml")
+                .contains("serve_http_request_seconds_bucket{route=\\\"/v1/predict\\\",le=\\\"0.05\\\"}[1h]")
+        );
+        // The names are those that are scraped, once there was a request.
+        let client = served.client();
+        let answer = client
+            .post("/v1/predict", &served.key("analyst"), &json!({"rows": [row()]}))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let metrics = client.get("/metrics").await;
+        for name in [
+            "serve_http_requests_total{",
+            "serve_http_request_seconds_bucket{route=\"/v1/predict\",le=\"0.05\"}",
+        ] {
+            assert!(metrics.text().contains(name), "{name}");
+        }
+        served.running.shutdown().await.expect("a clean stop");
     });
 }
 
