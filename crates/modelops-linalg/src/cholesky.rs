@@ -30,6 +30,7 @@ use crate::{FactorError, Real, SolveError};
 /// ```
 ///
 /// **References**: G. H. Golub and C. F. Van Loan, *Matrix Computations*, 4th edition, 2013, section 4.2.
+#[doc(alias = "positive_definite")]
 #[derive(Debug, Clone)]
 pub struct Cholesky<T: Real> {
     /// Column-major, zeros above the diagonal.

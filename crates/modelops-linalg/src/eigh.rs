@@ -27,6 +27,7 @@ use crate::kernel::scan::non_finite_lower;
 /// ```
 ///
 /// **References**: B. N. Parlett, *The Symmetric Eigenvalue Problem*, 1998, doi:10.1137/1.9781611971163.
+#[doc(alias("eigenvalues", "eigenvectors"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Eigh {
     values: Array1<f64>,

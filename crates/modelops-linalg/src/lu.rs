@@ -29,6 +29,7 @@ use crate::{FactorError, SolveError};
 /// ```
 ///
 /// **References**: G. H. Golub and C. F. Van Loan, *Matrix Computations*, 4th edition, 2013, section 3.4.
+#[doc(alias("inverse", "determinant"))]
 #[derive(Debug, Clone)]
 pub struct Lu {
     /// `None` for the matrix of no rows.

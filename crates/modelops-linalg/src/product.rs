@@ -34,6 +34,7 @@ const PANEL: usize = 128;
 /// assert_eq!(c, array![[29.0, 22.0], [43.0, 60.0]]);
 /// # Ok::<(), modelops_linalg::ShapeMismatch>(())
 /// ```
+#[doc(alias("matmul", "matrix_multiply"))]
 pub fn gemm<T: Real>(
     alpha: T,
     a: ArrayView2<'_, T>,
@@ -82,6 +83,7 @@ pub fn gemm<T: Real>(
 /// assert_eq!(gram, array![[35.0, 44.0], [44.0, 56.0]]);
 /// # Ok::<(), modelops_linalg::ShapeMismatch>(())
 /// ```
+#[doc(alias("gram", "covariance"))]
 pub fn syrk<T: Real>(
     alpha: T,
     a: ArrayView2<'_, T>,

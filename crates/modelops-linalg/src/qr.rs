@@ -27,6 +27,7 @@ use crate::{FactorError, SolveError};
 /// ```
 ///
 /// **References**: Å. Björck, *Numerical Methods for Least Squares Problems*, 1996, doi:10.1137/1.9781611971484.
+#[doc(alias("least_squares", "lstsq"))]
 #[derive(Debug, Clone)]
 pub struct Qr {
     /// `None` for a matrix of no columns.

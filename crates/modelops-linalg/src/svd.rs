@@ -28,6 +28,7 @@ use crate::kernel::scan::non_finite;
 /// ```
 ///
 /// **References**: G. H. Golub and C. F. Van Loan, *Matrix Computations*, 4th edition, 2013, section 8.6.
+#[doc(alias("singular_values", "rank", "condition"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Svd {
     u: Array2<f64>,
