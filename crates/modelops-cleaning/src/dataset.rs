@@ -13,6 +13,7 @@ use crate::table::Skipped;
 ///
 /// **Shape and units**: `x` is rows × features, NaN where a value is missing; `y` has a label for each row, an index
 /// into `classes`.
+#[doc(alias = "train_test_split")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     x: Array2<f64>,

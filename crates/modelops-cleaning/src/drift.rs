@@ -34,6 +34,7 @@ const KNOTS: usize = 10_000;
 /// assert!(moved[0].psi > 0.2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "data_drift")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriftProfile {

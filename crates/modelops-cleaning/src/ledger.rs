@@ -172,6 +172,7 @@ const FIRST_REASON: u16 = 3;
 ///
 /// Two bytes a record, and eight more for each duplicate (its survivor). A run returns a ledger only after
 /// [`Ledger::verify`] has held against a record count that the engine had no part in.
+#[doc(alias("lineage", "provenance"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ledger {
     records_in: u64,

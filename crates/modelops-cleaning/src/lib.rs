@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "frame", doc = include_str!("../README.md"))]
+// The example of the page needs the feature.
+#![cfg_attr(
+    not(feature = "frame"),
+    doc = "Cleans, deduplicates and augments training data, with a ledger of every row. README.md is the page."
+)]
 
 pub mod constraint;
 mod dataset;

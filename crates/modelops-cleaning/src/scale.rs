@@ -33,6 +33,7 @@ pub enum Scaling {
 /// assert_eq!(scaler.transform(&train)?.x(), array![[-1.0], [1.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("StandardScaler", "MinMaxScaler", "normalize"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scaler {

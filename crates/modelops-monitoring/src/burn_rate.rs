@@ -74,6 +74,7 @@ pub struct BurnAlert {
 /// ```
 ///
 /// **References**: B. Beyer et al., "The Site Reliability Workbook", O'Reilly 2018, chapter 5.
+#[doc(alias("SLO", "error_budget"))]
 #[derive(Clone)]
 pub struct BurnRate {
     budget: f64,

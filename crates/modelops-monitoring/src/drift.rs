@@ -28,6 +28,7 @@ const EXACT_PAIRS: usize = 4_000_000;
 /// assert_eq!(population_stability(&reference, &reference, 10), Some(0.0));
 /// assert!(population_stability(&reference, &shifted, 10) > Some(0.25));
 /// ```
+#[doc(alias = "PSI")]
 #[must_use]
 pub fn population_stability(reference: &[f64], current: &[f64], bins: usize) -> Option<f64> {
     let (reference, current) = (sorted(reference)?, sorted(current)?);
@@ -89,6 +90,7 @@ pub struct KsTest {
 ///
 /// **References**: J. L. Hodges, "The Significance Probability of the Smirnov Two-Sample Test", Arkiv för Matematik 3,
 /// 1958, doi:10.1007/BF02589501.
+#[doc(alias = "Kolmogorov_Smirnov")]
 #[must_use]
 pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Option<KsTest> {
     let (a, b) = (sorted(a)?, sorted(b)?);
@@ -163,6 +165,7 @@ fn kolmogorov_tail(x: f64) -> f64 {
 /// use modelops_monitoring::drift::wasserstein_1;
 /// assert_eq!(wasserstein_1(&[0.0, 1.0, 3.0], &[5.0, 6.0, 8.0]), Some(5.0));
 /// ```
+#[doc(alias("earth_movers_distance", "EMD"))]
 #[must_use]
 pub fn wasserstein_1(a: &[f64], b: &[f64]) -> Option<f64> {
     let (a, b) = (sorted(a)?, sorted(b)?);
@@ -200,6 +203,7 @@ pub fn wasserstein_1(a: &[f64], b: &[f64]) -> Option<f64> {
 /// assert_eq!(jensen_shannon(&[1.0, 1.0], &[2.0, 2.0]), Some(0.0));
 /// assert_eq!(jensen_shannon(&[1.0, 0.0], &[0.0, 1.0]), Some(2f64.ln().sqrt()));
 /// ```
+#[doc(alias = "JSD")]
 #[must_use]
 pub fn jensen_shannon(p: &[f64], q: &[f64]) -> Option<f64> {
     let weights = |list: &[f64]| list.iter().all(|w| w.is_finite() && *w >= 0.0);

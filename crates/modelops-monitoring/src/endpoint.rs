@@ -108,6 +108,7 @@ impl EndpointOptions {
 /// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("shop_orders_total 1\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("http_server", "scrape"))]
 pub struct Endpoint {
     address: SocketAddr,
     stopping: Arc<AtomicBool>,

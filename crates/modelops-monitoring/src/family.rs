@@ -30,6 +30,7 @@ use crate::series::{Cardinality, Core, Kept, Metric};
 /// assert!(registry.to_prometheus_text().contains(r#"shop_requests_total{tenant="acme",outcome="ok"} 1"#));
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias("labels", "CounterVec", "GaugeVec", "HistogramVec"))]
 pub struct Family<L, M: Metric> {
     pub(crate) core: Arc<Core<M>>,
     /// The first cell and the number of dense counters; none for any other kind.

@@ -233,6 +233,7 @@ struct Rest {
 /// assert_eq!(seconds.count_at_most(0.25), Some(1));
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias("latency", "percentile", "Summary"))]
 #[derive(Debug, Clone)]
 pub struct Histogram {
     first: u32,

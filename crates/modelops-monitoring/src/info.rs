@@ -99,6 +99,7 @@ impl Prepared for &Facts {
 /// assert!(registry.to_prometheus_text().ends_with("llm_phase{llm_phase=\"loading\"} 0\nllm_phase{llm_phase=\"ready\"} 1\n"));
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias = "Enum")]
 pub struct StateSet<E> {
     cells: Arc<AtomicU64>,
     state: PhantomData<fn(E)>,

@@ -156,6 +156,7 @@ macro_rules! label_enum {
 /// assert_eq!(Route::NAMES, ["tenant", "outcome"]);
 /// assert_eq!(Cached::COMBINATIONS, Some(4));
 /// ```
+#[doc(alias = "labels")]
 #[macro_export]
 macro_rules! label_set {
     ($(#[$meta:meta])* $vis:vis struct $name:ident $(<$lt:lifetime>)? { $($(#[$fmeta:meta])* $field:ident : $ty:ty),+ $(,)? }) => {

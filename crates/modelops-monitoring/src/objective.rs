@@ -21,6 +21,7 @@ use crate::histogram::Histogram;
 /// ```
 ///
 /// **References**: B. Beyer et al., "The Site Reliability Workbook", O'Reilly 2018, chapters 2 and 5.
+#[doc(alias("SLO", "SLA"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
     name: String,
@@ -41,6 +42,7 @@ pub enum Status {
 }
 
 /// An objective held against what happened.
+#[doc(alias = "error_budget")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Verdict {

@@ -23,6 +23,7 @@ const CLOCK_TICKS: u64 = 17;
 /// # }
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias("cpu", "memory"))]
 #[derive(Debug, Clone, Default)]
 pub struct ProcessCollector {
     _private: (),

@@ -152,6 +152,7 @@ pub struct LogReport {
 /// assert_eq!(report.groups["timeout"].count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("request_log", "access_log", "jsonl"))]
 #[derive(Debug)]
 pub struct RecordLog {
     shared: Arc<Shared>,

@@ -34,6 +34,7 @@ pub trait Redactor: Send + Sync + fmt::Debug {
 /// let text = Secrets.redact("ada@example.org paid with 4111 1111 1111 1111, key sk-abcdefghijklmnop1234");
 /// assert_eq!(text, "[email] paid with [card], key [token]");
 /// ```
+#[doc(alias("redact", "mask"))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Secrets;
 

@@ -70,6 +70,7 @@ impl RegistryOptions {
 /// );
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias = "prometheus")]
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,

@@ -164,6 +164,7 @@ impl Buckets {
 ///
 /// **References**: C. Masson, J. E. Rim, H. K. Lee, "`DDSketch`: a fast and fully-mergeable quantile sketch with
 /// relative-error guarantees", PVLDB 12(12), 2019, doi:10.14778/3352063.3352135.
+#[doc(alias("DDSketch", "quantile", "percentile"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sketch {
     schema: i8,

@@ -40,6 +40,7 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 /// ```
 ///
 /// **References**: J. Nocedal and S. Wright, Numerical Optimization, 2006, section 6.1, doi:10.1007/978-0-387-40065-5.
+#[doc(alias = "quasi_newton")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bfgs {
     descent: LineDescent,

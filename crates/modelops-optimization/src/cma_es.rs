@@ -35,6 +35,7 @@ use crate::{Evaluations, OptimizationError, Solution, Termination};
 ///
 /// **References**: N. Hansen, The CMA evolution strategy: a tutorial, 2016, arXiv:1604.00772; N. Hansen, Benchmarking a BI-population CMA-ES on
 /// the BBOB-2009 function testbed, 2009, DOI 10.1145/1570256.1570333.
+#[doc(alias = "evolution_strategy")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct CmaEs {
     seed: u64,

@@ -36,6 +36,7 @@ pub enum VarianceReduction {
 }
 
 /// How a [`FiniteSum`] is cut into batches.
+#[doc(alias = "mini_batch")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batches {
     size: usize,

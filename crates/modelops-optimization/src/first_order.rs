@@ -34,6 +34,7 @@ use crate::{Differentiable, OptimizationError, Progress, Solution, Termination};
 /// ```
 ///
 /// **References**: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980.
+#[doc(alias("SGD", "stochastic_gradient_descent"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FirstOrder {
     pub(crate) stepping: Stepping,

@@ -78,6 +78,7 @@ pub enum Momentum {
 /// **References**: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964,
 /// doi:10.1016/0041-5553(64)90137-5; B. O'Donoghue and E. Candès, Adaptive restart for accelerated gradient schemes, 2015,
 /// doi:10.1007/s10208-013-9150-3.
+#[doc(alias = "steepest_descent")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GradientDescent {
     learning_rate: LearningRate,

@@ -40,6 +40,7 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 ///
 /// **References**: D. Liu and J. Nocedal, On the limited memory BFGS method for large scale optimization, 1989,
 /// doi:10.1007/BF01589116.
+#[doc(alias = "quasi_newton")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lbfgs {
     memory: usize,

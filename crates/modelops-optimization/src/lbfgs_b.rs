@@ -43,6 +43,7 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 ///
 /// **References**: R. Byrd, P. Lu, J. Nocedal and C. Zhu, A limited memory algorithm for bound constrained optimization, 1995,
 /// doi:10.1137/0916069.
+#[doc(alias = "bounds")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct LbfgsB {
     bounds: Option<(Vec<f64>, Vec<f64>)>,

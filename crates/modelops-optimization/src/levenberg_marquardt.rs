@@ -66,6 +66,7 @@ pub trait Residuals {
 /// ```
 ///
 /// **References**: J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, 1978, doi:10.1007/BFb0067700.
+#[doc(alias("curve_fit", "least_squares"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LevenbergMarquardt {
     max_iterations: usize,

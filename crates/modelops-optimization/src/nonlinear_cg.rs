@@ -40,6 +40,7 @@ use crate::{Differentiable, Evaluations, LineSearch, OptimizationError, Solution
 ///
 /// **References**: J. Gilbert and J. Nocedal, Global convergence properties of conjugate gradient methods for optimization, 1992,
 /// doi:10.1137/0802003.
+#[doc(alias = "conjugate_gradient")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NonlinearCg {
     descent: LineDescent,

@@ -16,6 +16,7 @@ use crate::gradient_descent::positive;
 /// ```
 ///
 /// **References**: P. J. Huber, Robust estimation of a location parameter, 1964, doi:10.1214/aoms/1177703732.
+#[doc(alias = "Huber")]
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum RobustLoss {

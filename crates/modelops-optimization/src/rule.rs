@@ -6,6 +6,7 @@ use crate::gradient_descent::{not_negative, positive};
 /// How a gradient becomes a step; η is the learning rate, g the gradient, t the step number from 1, and every state starts at 0.
 ///
 /// Shares (β, μ, decay) lie in [0, 1), ε is above 0, the weight decay λ at least 0.
+#[doc(alias = "optimizer")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rule {

@@ -18,6 +18,7 @@ use crate::rule::{Rule, State, share};
 /// assert!((cosine.factor(50) - 0.55).abs() < 1e-12);
 /// assert_eq!(cosine.factor(1000), 0.1);
 /// ```
+#[doc(alias("warmup", "cosine", "learning_rate"))]
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Schedule {

@@ -54,6 +54,7 @@ use crate::{OptimizationError, Progress, Residuals, RobustLoss, Solution, Termin
 ///
 /// **References**: M. A. Branch, T. F. Coleman and Y. Li, A subspace, interior, and conjugate gradient method for large-scale
 /// bound-constrained minimization problems, 1999, doi:10.1137/S1064827595289108.
+#[doc(alias("curve_fit", "least_squares"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustRegionReflective {
     bounds: Option<(Vec<f64>, Vec<f64>)>,

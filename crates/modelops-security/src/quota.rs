@@ -90,6 +90,7 @@ pub struct Usage {
 /// # Complexity
 ///
 /// O(1) a call: one look-up, one lock of the account.
+#[doc(alias("rate_limit", "RateLimiter", "budget"))]
 pub struct QuotaLedger {
     hasher: RandomState,
     shards: [RwLock<HashMap<Box<str>, Arc<Account>>>; SHARDS],

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// assert_eq!(format!("{token:?}"), "Secret([REDACTED])");
 /// assert_eq!(token.expose(), "hunter2");
 /// ```
+#[doc(alias = "zeroize")]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {

@@ -20,6 +20,7 @@ use std::collections::HashMap;
 ///
 /// # References
 /// Li, Deng, Wang and Feng, "Pass-Join: A Partition-based Method for Similarity Joins", 2011, arXiv:1111.7171.
+#[doc(alias("levenshtein", "edit_distance"))]
 #[must_use]
 pub fn pairs_within(values: &[impl AsRef<str>], edits: usize) -> Vec<(usize, usize, usize)> {
     let letters: Vec<Vec<char>> = values.iter().map(|v| v.as_ref().chars().collect()).collect();

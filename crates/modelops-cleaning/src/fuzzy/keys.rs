@@ -16,6 +16,7 @@ use unicode_normalization::char::is_combining_mark;
 /// | `NGram` | all that, and blanks, small transpositions for a small n |
 /// | `Metaphone`, `Soundex` | words that sound alike in English |
 /// | `Cologne` | words that sound alike in German |
+#[doc(alias("fingerprint", "soundex"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Keyer {

@@ -37,6 +37,7 @@ use crate::impute::width;
 /// # References
 /// van Buuren and Groothuis-Oudshoorn, "mice: Multivariate Imputation by Chained Equations in R", 2011,
 /// doi:10.18637/jss.v045.i03; `MacKay`, "Bayesian Interpolation", 1992, doi:10.1162/neco.1992.4.3.415.
+#[doc(alias = "MICE")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IterativeImputer {

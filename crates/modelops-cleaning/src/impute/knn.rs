@@ -38,6 +38,7 @@ use crate::kernel::patterns::Patterns;
 ///
 /// # References
 /// Troyanskaya et al., "Missing value estimation methods for DNA microarrays", 2001, doi:10.1093/bioinformatics/17.6.520.
+#[doc(alias = "nearest_neighbours")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnnImputer {

@@ -42,6 +42,7 @@ pub enum Gap {
 /// assert_eq!(filled.x(), array![[1.0], [2.0], [3.0], [4.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("forward_fill", "interpolate"))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SequenceImputer {

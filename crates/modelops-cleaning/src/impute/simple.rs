@@ -50,6 +50,7 @@ impl Strategy {
 /// assert_eq!(filled.x(), array![[1.0], [2.5], [4.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("fillna", "mean", "median"))]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimpleImputer {

@@ -28,6 +28,7 @@ use crate::spec::OutlierMethod;
 /// assert_eq!(fences.transform(&train)?.x().column(1).to_vec(), [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("Tukey", "IQR"))]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "Unchecked")]
 pub struct OutlierFences {

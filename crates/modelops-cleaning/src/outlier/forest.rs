@@ -41,6 +41,7 @@ use crate::kernel::random::{below, derive, generator, uniform};
 ///
 /// # References
 /// Liu, Ting and Zhou, "Isolation Forest", 2008, doi:10.1109/ICDM.2008.17.
+#[doc(alias = "anomaly")]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "Unchecked")]
 pub struct IsolationForest {

@@ -101,6 +101,7 @@ impl ColumnProfile {
 }
 
 /// The clean columns at a glance.
+#[doc(alias("describe", "statistics"))]
 #[derive(Debug, Clone)]
 pub struct Profile {
     rows: u64,

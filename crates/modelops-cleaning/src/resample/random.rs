@@ -8,6 +8,7 @@ use crate::resample::{Resampled, Rows, members, smaller};
 /// Repeats rows of every smaller class until all classes are as large as the largest.
 ///
 /// Adds no information, and overfits more easily than [`Smote`](crate::Smote); but it takes any features.
+#[doc(alias = "oversampling")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RandomOverSampler;
 
@@ -30,6 +31,7 @@ impl RandomOverSampler {
 }
 
 /// Leaves out rows of every larger class until all classes are as small as the smallest that has rows.
+#[doc(alias = "undersampling")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RandomUnderSampler;
 

@@ -33,6 +33,7 @@ use crate::resample::{Resampled, Rows, at_least_one, enough, finite, members, sm
 /// assert!(matches!(balanced.origins()[5], Origin::Between { parents: [3, 4] | [4, 3], .. }));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("oversampling", "imbalanced"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Smote {
     neighbours: usize,

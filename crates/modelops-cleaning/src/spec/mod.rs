@@ -69,6 +69,7 @@ pub struct Write {
 /// assert!(PipelineSpec::from_yaml("version: 1\nread: { path: in.csv, sentinel: [NA] }").is_err());
 /// # Ok::<(), modelops_cleaning::SpecError>(())
 /// ```
+#[doc(alias("yaml", "config"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PipelineSpec {

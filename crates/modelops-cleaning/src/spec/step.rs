@@ -62,6 +62,7 @@ pub enum How {
 }
 
 /// Drops records with missing values.
+#[doc(alias = "dropna")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropMissing {
@@ -105,6 +106,7 @@ pub enum Equality {
 ///
 /// Records are compared by a 128-bit fingerprint: among n different records the chance of any false match is below
 /// n²/2¹²⁹ (10⁻²³ for a hundred million).
+#[doc(alias("deduplicate", "dedup"))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropDuplicates {
@@ -152,6 +154,7 @@ fn usize_max() -> usize {
 }
 
 /// Judges one column by a rule.
+#[doc(alias("validate", "expectation"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -184,6 +187,7 @@ impl Check {
 }
 
 /// Puts a constant in the place of missing values.
+#[doc(alias("fillna", "impute"))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fill {
@@ -209,6 +213,7 @@ pub enum OutlierMethod {
 /// Finds values far from the others of their column.
 ///
 /// The interval is computed from the records that passed every step before this one, in one more pass.
+#[doc(alias("IQR", "zscore"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outliers {
@@ -225,6 +230,7 @@ pub struct Outliers {
 ///
 /// The same comparison as [`DropDuplicates`] makes, for keys rather than for whole records: by default every record with such a
 /// key is refused, since none is known to be right. Missing equals missing; check [`Rule::NotNull`] first.
+#[doc(alias = "primary_key")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unique {
@@ -293,6 +299,7 @@ impl Compare {
 ///
 /// Cells are compared as values of their column's type in a typed pipeline, as text in a textual one. A record with a cell of
 /// the key missing passes. The other file is read once before the first record, 32 bytes of memory a key; it must be sound.
+#[doc(alias = "foreign_key")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct References {
@@ -344,6 +351,7 @@ pub enum Blame {
 /// Refuses records that break a denial constraint.
 ///
 /// Judged over all records that reach the step, whose cells in the columns of the constraint are held in memory meanwhile.
+#[doc(alias = "denial_constraint")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deny {

@@ -96,6 +96,7 @@ pub struct Augmented {
 /// # References
 /// Wei and Zou, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks", 2019,
 /// arXiv:1901.11196.
+#[doc(alias = "augmentation")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextAugmenter {
     table: SynonymTable,

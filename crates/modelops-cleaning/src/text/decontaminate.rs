@@ -28,6 +28,7 @@ use std::ops::Range;
 /// assert_eq!((overlap.item, overlap.words), (question, 1..5)); // "what is the capital"
 /// assert_eq!(evaluation.first_overlap("the capital of Spain"), None);
 /// ```
+#[doc(alias("contamination", "leakage"))]
 #[derive(Debug, Clone)]
 pub struct Decontaminator {
     size: NonZeroUsize,

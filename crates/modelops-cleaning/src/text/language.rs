@@ -27,6 +27,7 @@ pub struct Language {
 ///
 /// # Complexity
 /// O(characters).
+#[doc(alias = "detect_language")]
 #[must_use]
 pub fn identify(text: &str) -> Option<Language> {
     let found = whatlang::detect(text)?;

@@ -57,6 +57,7 @@ pub struct Scrubbed {
 }
 
 /// Finds personal data and puts other data in its place. By default all kinds, with datatrove's replacements where it has some.
+#[doc(alias("anonymize", "personal_data", "email"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pii {
     kinds: Vec<(Kind, Vec<String>)>,

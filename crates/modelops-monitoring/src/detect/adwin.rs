@@ -56,6 +56,7 @@ impl AdwinOptions {
 ///
 /// **References**: A. Bifet, R. Gavaldà, "Learning from Time-Changing Data with Adaptive Windowing", SDM 2007,
 /// doi:10.1137/1.9781611972771.42.
+#[doc(alias("change_point", "concept_drift"))]
 #[derive(Debug, Clone)]
 pub struct Adwin {
     options: AdwinOptions,

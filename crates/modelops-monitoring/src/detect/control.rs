@@ -89,6 +89,7 @@ impl Ewma {
 /// ```
 ///
 /// **References**: E. S. Page, "Continuous Inspection Schemes", Biometrika 41, 1954, doi:10.1093/biomet/41.1-2.100.
+#[doc(alias = "change_point")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cusum {
     target: f64,

@@ -58,6 +58,7 @@ impl KswinOptions {
 ///
 /// **References**: C. Raab, M. Heusinger, F.-M. Schleif, "Reactive Soft Prototype Computing for Concept Drift Streams",
 /// Neurocomputing 416, 2020, doi:10.1016/j.neucom.2019.11.111.
+#[doc(alias = "concept_drift")]
 #[derive(Clone)]
 pub struct Kswin<B> {
     options: KswinOptions,

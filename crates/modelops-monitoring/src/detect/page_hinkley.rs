@@ -58,6 +58,7 @@ impl PageHinkleyOptions {
 /// ```
 ///
 /// **References**: E. S. Page, "Continuous Inspection Schemes", Biometrika 41, 1954, doi:10.1093/biomet/41.1-2.100.
+#[doc(alias = "change_point")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageHinkley {
     options: PageHinkleyOptions,

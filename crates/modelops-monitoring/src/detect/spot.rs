@@ -61,6 +61,7 @@ impl SpotOptions {
 ///
 /// **References**: A. Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory", KDD 2017,
 /// doi:10.1145/3097983.3098144; J. R. M. Hosking, J. R. Wallis, Technometrics 29, 1987, doi:10.1080/00401706.1987.10488243.
+#[doc(alias = "extreme_value")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spot {
     options: SpotOptions,

@@ -157,6 +157,7 @@ pub struct StepStats {
 /// assert!(text.contains("vllm:time_to_first_token_seconds_sum{model_name=\"llama\"} 0.15\n"));
 /// # Ok::<(), modelops_monitoring::RegisterError>(())
 /// ```
+#[doc(alias("TTFT", "TPOT", "vllm"))]
 #[derive(Debug, Clone)]
 pub struct ServerMetrics {
     inner: Arc<Inner>,

@@ -86,6 +86,7 @@ pub struct Template {
 ///
 /// **References**: J. Zhu, S. He et al., "Tools and Benchmarks for Automated Log Parsing", ICSE-SEIP 2019,
 /// doi:10.1109/ICSE-SEIP.2019.00021 (grouping accuracy).
+#[doc(alias("Drain", "log_parser"))]
 #[derive(Debug, Clone)]
 pub struct TemplateMiner {
     options: TemplateMinerOptions,

@@ -33,6 +33,7 @@ use crate::{Differentiable, FiniteSum, Lbfgs, Objective, OptimizationError, Solu
 /// assert!((p[0] - 0.5).abs() < 1e-5);
 /// # Ok::<(), modelops_optimization::OptimizationError>(())
 /// ```
+#[doc(alias = "classifier")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticRegression {
     l2: f64,

@@ -38,6 +38,7 @@ use crate::{Differentiable, FiniteSum, Lbfgs, Objective, OptimizationError, Solu
 /// ```
 ///
 /// **References**: D. Böhning, Multinomial logistic regression algorithm, 1992, doi:10.1007/BF00048682 (the curvature bound).
+#[doc(alias("multinomial", "classifier"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct SoftmaxRegression {
     l2: f64,

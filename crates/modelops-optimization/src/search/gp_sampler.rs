@@ -41,6 +41,7 @@ use super::trial::{Trial, TrialState};
 /// **References**: D. R. Jones, M. Schonlau and W. J. Welch, Efficient global optimization of expensive black-box functions, 1998,
 /// J. Global Optim. 13, DOI 10.1023/A:1008306431147; M. A. Gelbart, J. Snoek and R. P. Adams, Bayesian optimization with unknown
 /// constraints, 2014, arXiv:1403.5607.
+#[doc(alias = "bayesian_optimization")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianProcessSampler {
     seed: u64,

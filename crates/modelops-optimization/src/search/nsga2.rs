@@ -40,6 +40,7 @@ use super::trial::{Trial, TrialState};
 ///
 /// **References**: K. Deb, A. Pratap, S. Agarwal and T. Meyarivan, A fast and elitist multiobjective genetic algorithm: NSGA-II, 2002,
 /// IEEE Trans. Evol. Comput. 6, DOI 10.1109/4235.996017.
+#[doc(alias("NSGA2", "pareto", "multi_objective"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NsgaIiSampler {
     seed: u64,

@@ -65,6 +65,7 @@ pub(crate) fn trial_generator(seed: u64, number: usize) -> ChaCha8Rng {
 /// assert!(study.best_trial().unwrap().value().unwrap() < 1e-3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "hyperparameter")]
 pub fn random_search<T: Into<Outcome>>(
     space: SearchSpace,
     trials: usize,

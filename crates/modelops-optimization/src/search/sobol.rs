@@ -28,6 +28,7 @@ use super::sampler::{Context, Sampler};
 ///
 /// **References**: S. Joe and F. Y. Kuo, Constructing Sobol sequences with better two-dimensional projections, 2008, SIAM J. Sci. Comput. 30,
 /// DOI 10.1137/070709359; A. B. Owen, Scrambling Sobol' and Niederreiter-Xing points, 1998, J. Complexity 14, DOI 10.1006/jcom.1998.0487.
+#[doc(alias = "quasi_random")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SobolSampler {
     seed: u64,

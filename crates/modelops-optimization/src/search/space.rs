@@ -254,6 +254,7 @@ impl Parameter {
 /// assert!(SearchSpace::new().log_float("learning_rate", 0.0..=1.0).is_err());
 /// # Ok::<(), modelops_optimization::SpaceError>(())
 /// ```
+#[doc(alias = "hyperparameter")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SearchSpace {
     pub(crate) parameters: Arc<Vec<Parameter>>,

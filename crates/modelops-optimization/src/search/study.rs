@@ -56,6 +56,7 @@ impl Direction {
 /// println!("{study}"); // a table of the best trials
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("hyperparameter", "tune"))]
 #[derive(Debug)]
 pub struct Study {
     name: String,

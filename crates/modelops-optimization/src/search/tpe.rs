@@ -42,6 +42,7 @@ use super::trial::{Trial, TrialState};
 ///
 /// **References**: J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl, Algorithms for hyper-parameter optimization, 2011, Advances in Neural Information Processing Systems 24;
 /// S. Watanabe, Tree-structured Parzen estimator, 2023, arXiv:2304.11127.
+#[doc(alias("parzen", "bayesian_optimization"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TpeSampler {
     seed: u64,

@@ -43,6 +43,7 @@ pub struct Measurement {
 /// assert!(best.value() > study.trials()[0].value());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "online_tuning")]
 #[derive(Debug, Clone)]
 pub struct ServiceTuner {
     space: SearchSpace,

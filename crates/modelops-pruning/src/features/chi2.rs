@@ -33,6 +33,7 @@ use crate::kernel::log_tail::ln_chi2_tail;
 ///
 /// # References
 /// Pearson, "On the criterion that a given system of deviations …", 1900, DOI 10.1080/14786440009463897.
+#[doc(alias = "chi_squared")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Chi2;
 

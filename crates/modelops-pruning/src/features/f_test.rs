@@ -32,6 +32,7 @@ use crate::kernel::moments::{grouped, with_target};
 ///
 /// # References
 /// Fisher, "Statistical Methods for Research Workers", 1925.
+#[doc(alias("ANOVA", "f_test"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FClassif;
 
@@ -90,6 +91,7 @@ impl ScoreFunction for FClassif {
 /// assert_eq!(FRegression.score(&samples)?.statistics(), [2.0]);
 /// # Ok::<(), modelops_pruning::FeatureError>(())
 /// ```
+#[doc(alias = "f_test")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FRegression;
 

@@ -49,6 +49,7 @@ pub enum Tradeoff {
 /// Ding and Peng, "Minimum redundancy feature selection from microarray gene expression data", 2005,
 /// DOI 10.1142/S0219720005001004. Zhao, Anand and Wang, "Maximum relevance and minimum redundancy feature selection methods for
 /// a marketing machine learning platform", 2019, DOI 10.1109/DSAA.2019.00059.
+#[doc(alias = "minimum_redundancy")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mrmr {
     keep: usize,

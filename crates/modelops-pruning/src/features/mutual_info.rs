@@ -36,6 +36,7 @@ use crate::kernel::neighbours::{ksg, ross};
 /// # References
 /// Ross, "Mutual information between discrete and continuous data sets", 2014, DOI 10.1371/journal.pone.0087357.
 /// Kraskov, Stögbauer and Grassberger, "Estimating mutual information", 2004, DOI 10.1103/PhysRevE.69.066138.
+#[doc(alias = "information_gain")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MutualInfo {
     neighbours: usize,

@@ -34,6 +34,7 @@ use crate::error::FeatureError;
 /// # References
 /// Guyon, Weston, Barnhill and Vapnik, "Gene selection for cancer classification using support vector machines", 2002,
 /// DOI 10.1023/A:1012487302797.
+#[doc(alias = "recursive_feature_elimination")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfe {
     keep: usize,

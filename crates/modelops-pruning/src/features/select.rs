@@ -40,6 +40,7 @@ pub enum Dependence {
 /// Benjamini and Hochberg, "Controlling the false discovery rate", 1995, DOI 10.1111/j.2517-6161.1995.tb02031.x.
 /// Benjamini and Yekutieli, "The control of the false discovery rate in multiple testing under dependency", 2001,
 /// DOI 10.1214/aos/1013699998.
+#[doc(alias("SelectKBest", "SelectFdr", "false_discovery_rate"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Select {

@@ -58,6 +58,7 @@ pub enum Direction {
 /// # References
 /// Ferri, Pudil, Hatef and Kittler, "Comparative study of techniques for large-scale feature selection", 1994,
 /// DOI 10.1016/B978-0-444-81892-8.50040-7. Goodnight, "A tutorial on the SWEEP operator", 1979, DOI 10.2307/2683825.
+#[doc(alias("forward_selection", "backward_elimination"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sequential {
     keep: usize,

@@ -41,6 +41,7 @@ use crate::error::FeatureError;
 ///
 /// # References
 /// Geurts, Ernst and Wehenkel, "Extremely randomized trees", 2006, DOI 10.1007/s10994-006-6226-1.
+#[doc(alias("random_forest", "feature_importance"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtraTrees {
     trees: usize,

@@ -20,6 +20,7 @@ use crate::kernel::moments::grouped;
 /// assert_eq!(Variance.score(&samples)?.statistics(), [1.0, 0.0]);
 /// # Ok::<(), modelops_pruning::FeatureError>(())
 /// ```
+#[doc(alias = "VarianceThreshold")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Variance;
 

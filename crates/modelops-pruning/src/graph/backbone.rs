@@ -38,6 +38,7 @@ use crate::error::GraphError;
 /// # References
 /// Serrano, Boguñá and Vespignani, "Extracting the multiscale backbone of complex weighted networks", 2009,
 /// DOI 10.1073/pnas.0808904106.
+#[doc(alias = "backbone")]
 pub fn disparity<N, E, Ty: EdgeType, Ix: IndexType>(
     graph: &Graph<N, E, Ty, Ix>,
     weight: impl Fn(&E) -> f64,
@@ -152,6 +153,7 @@ pub fn local_degree<N, E, Ty: EdgeType, Ix: IndexType>(graph: &Graph<N, E, Ty, I
 /// assert_eq!(backbone::maximum_spanning_forest(&triangle, |w| *w)?, [false, true, true]);
 /// # Ok::<(), modelops_pruning::GraphError>(())
 /// ```
+#[doc(alias("MST", "spanning_tree"))]
 pub fn maximum_spanning_forest<N, E, Ty: EdgeType, Ix: IndexType>(
     graph: &Graph<N, E, Ty, Ix>,
     weight: impl Fn(&E) -> f64,

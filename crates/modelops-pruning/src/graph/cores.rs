@@ -25,6 +25,7 @@ use super::adjacency::Adjacency;
 ///
 /// # References
 /// Batagelj and Zaveršnik, "An O(m) algorithm for cores decomposition of networks", 2003, arXiv:cs/0310049.
+#[doc(alias = "k_core")]
 #[must_use]
 pub fn core_numbers<N, E, Ty: EdgeType, Ix: IndexType>(graph: &Graph<N, E, Ty, Ix>) -> Vec<usize> {
     let edges = graph

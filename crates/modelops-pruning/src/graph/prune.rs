@@ -81,6 +81,7 @@ pub enum Fate {
 /// # References
 /// Eidsaa and Almaas, "s-core network decomposition: A generalization of k-core analysis to weighted networks", 2013,
 /// DOI 10.1103/PhysRevE.88.062819.
+#[doc(alias = "node_pruning")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodePruner<Ix = DefaultIx> {
     threshold: Threshold,

@@ -31,6 +31,7 @@ pub struct SlicedReport {
 ///
 /// # Complexity
 /// One reading. Memory: the largest tensor.
+#[doc(alias("structured_pruning", "head_pruning"))]
 pub fn slice_checkpoint(
     input: impl AsRef<Path>,
     config: &str,

@@ -16,6 +16,7 @@ use crate::error::{LayerError, PatternError};
 use crate::kernel::lowest::first_not_finite;
 
 /// How a layer's mask, and the weights that stay, are chosen.
+#[doc(alias("SparseGPT", "ALPS", "ADMM"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -73,6 +74,7 @@ pub enum Solver {
 /// Frantar and Alistarh, "SparseGPT", 2023, arXiv:2301.00774. Sun, Liu, Bair and Kolter, "A simple and effective pruning
 /// approach for large language models" (Wanda), 2023, arXiv:2306.11695. Meng, Behdin, Wang and Mazumder, "ALPS", 2024,
 /// arXiv:2406.07831.
+#[doc(alias("SparseGPT", "ALPS"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerPruner {
     pattern: Pattern,

@@ -8,6 +8,7 @@ use crate::error::PatternError;
 /// Which weights of a matrix stay, one bit each.
 ///
 /// A mask says more than `weight == 0.0`: a kept weight may be zero, and may become zero when it is rounded.
+#[doc(alias = "sparsity_mask")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     rows: usize,

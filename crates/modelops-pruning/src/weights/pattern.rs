@@ -94,6 +94,7 @@ pub enum Scope {
 /// assert_eq!(weights, array![[0.0, -3.0, 0.0, 2.0], [0.0, 0.0, 1.0, 1.0]]); // of equals the first go
 /// # Ok::<(), modelops_pruning::PatternError>(())
 /// ```
+#[doc(alias("semi_structured", "two_of_four", "unstructured"))]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

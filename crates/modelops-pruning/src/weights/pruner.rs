@@ -43,6 +43,7 @@ use crate::error::CheckpointError;
 /// assert_eq!(Checkpoint::open(&output)?.matrix("layer.weight")?, ndarray::array![[4.0, 0.0], [0.0, 3.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("magnitude_pruning", "sparsify", "compress"))]
 pub fn prune_checkpoint(
     input: impl AsRef<Path>,
     output: impl AsRef<Path>,
@@ -91,6 +92,7 @@ pub fn prune_checkpoint(
 /// assert!(report.tensors[0].relative_error > 0.1); // though the weights themselves changed a lot
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("SparseGPT", "one_shot"))]
 #[derive(Debug, Clone, Copy)]
 pub struct CheckpointPruner<'a> {
     recipe: &'a Recipe,

@@ -106,6 +106,7 @@ pub fn taylor(
 ///
 /// # References
 /// Hassibi and Stork, "Second order derivatives for network pruning: optimal brain surgeon", 1992.
+#[doc(alias = "optimal_brain_surgeon")]
 pub fn obs(
     weights: ArrayView2<'_, f32>,
     gram: &Gram,

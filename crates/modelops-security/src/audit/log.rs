@@ -37,6 +37,7 @@ const FRAME: usize = 8;
 ///
 /// Appending hashes the entry and, on average, one node; proofs have at most ⌈log₂ n⌉ hashes (consistency: one more). 64 bytes of memory an
 /// entry.
+#[doc(alias("MerkleTree", "transparency_log"))]
 pub struct AuditLog {
     origin: String,
     tree: Tree,

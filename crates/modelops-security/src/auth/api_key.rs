@@ -253,6 +253,7 @@ pub struct ApiKeyRecord {
 /// # Complexity
 ///
 /// Authenticating is O(1): a CRC-32, one HMAC-SHA-256 and one look-up.
+#[doc(alias("bearer", "authenticate"))]
 pub struct ApiKeys {
     environment: String,
     peppers: Vec<hmac::Key>,

@@ -177,6 +177,7 @@ impl NumericDate {
 /// assert_eq!(verifier.verify(&token, now.plus(600)), Err(JwtError::Expired));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("OIDC", "OAuth", "bearer"))]
 #[derive(Debug, Clone)]
 pub struct JwtVerifier {
     keys: Jwks,
@@ -277,6 +278,7 @@ impl JwtVerifier {
 }
 
 /// Issues tokens signed with an Ed25519 key.
+#[doc(alias("OIDC", "json_web_token"))]
 #[derive(Debug)]
 pub struct JwtIssuer {
     key: SigningKey,

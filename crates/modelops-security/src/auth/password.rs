@@ -39,6 +39,7 @@ pub struct PasswordHash {
 ///
 /// [`KeyError::EmptyPassphrase`], [`KeyError::KdfOutOfRange`] below the floor or above the budget of [`PasswordKdf`],
 /// [`KeyError::Random`].
+#[doc(alias = "Argon2")]
 pub fn hash_password(
     password: &str,
     kdf: PasswordKdf,

@@ -41,6 +41,7 @@ impl Decision {
 /// assert_eq!(policy.decide("team-sales", &[], &reload), Decision::Denied);
 /// # Ok::<(), modelops_security::ScopeError>(())
 /// ```
+#[doc(alias("RBAC", "roles", "authorization"))]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     roles: BTreeMap<String, Vec<Scope>>,

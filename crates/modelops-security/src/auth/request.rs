@@ -95,6 +95,7 @@ enum SigningSide {
 /// assert_eq!(verifier.verify("POST", url, b"[]", &headers, now), Err(RequestError::Signature));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("HMAC", "http_signature"))]
 pub struct RequestSigner {
     key_id: String,
     side: SigningSide,
@@ -197,6 +198,7 @@ enum VerifyingSide {
 }
 
 /// Verifies signed requests, each once.
+#[doc(alias("HMAC", "webhook"))]
 pub struct RequestVerifier {
     keys: HashMap<String, VerifyingSide>,
     replays: ReplayCache,

@@ -18,6 +18,7 @@ use crate::error::ScopeError;
 /// assert!(!granted.grants(&Scope::new("model:llama-3:delete")?));
 /// # Ok::<(), modelops_security::ScopeError>(())
 /// ```
+#[doc(alias = "permission")]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Scope(String);

@@ -23,6 +23,7 @@ use crate::error::Throttled;
 /// assert!(throttle.check("198.51.100.1", now).is_ok());
 /// assert!(throttle.check("203.0.113.7", UnixSeconds(1)).is_ok());
 /// ```
+#[doc(alias("brute_force", "lockout"))]
 pub struct LoginThrottle {
     free: u32,
     capacity: usize,

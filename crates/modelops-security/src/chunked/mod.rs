@@ -141,6 +141,7 @@ pub fn message_len(sealed_len: u64) -> Option<u64> {
 /// assert!(chunked::open(&key, b"run 13", &sealed).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("encrypt", "AEAD", "AES_GCM"))]
 pub fn seal(
     key: &InputKey,
     context: &[u8],
@@ -278,6 +279,7 @@ fn open_detached(
 /// # Errors
 ///
 /// [`OpenError::Unauthentic`] for anything but the whole, unaltered message under this key and context.
+#[doc(alias = "decrypt")]
 pub fn open(key: &InputKey, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
     let len = message_len(sealed.len() as u64).ok_or(OpenError::Unauthentic)?;
     let mut out = vec![0; usize::try_from(len).map_err(|_| OpenError::Unauthentic)?];

@@ -8,6 +8,7 @@ use crate::random::SecureRandom;
 ///
 /// `binding` names the file; pass it to the service as its encryption context or additional data. A service whose wrap
 /// does not commit to its key is fine: the header is authenticated under the data key it gives back.
+#[doc(alias("KMS", "vault"))]
 pub trait KmsProvider: Send + Sync {
     /// The name that files remember the service by, at most 255 bytes, for instance `aws-kms`.
     fn name(&self) -> &str;

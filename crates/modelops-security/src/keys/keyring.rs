@@ -29,6 +29,7 @@ use crate::random::{SecureRandom, random_bytes};
 /// assert!(keyring.disable(2).is_err()); // the primary one is in use
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("master_key", "key_encryption_key"))]
 pub struct Keyring {
     id: KeyId,
     versions: Vec<Version>,

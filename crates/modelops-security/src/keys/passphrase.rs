@@ -163,6 +163,7 @@ fn argon2id(_: &[u8], _: &[u8], _: [u32; 3], _: &mut [u8]) -> Result<(), KeyErro
 /// assert_eq!(format!("{passphrase:?}"), "Passphrase([REDACTED])");
 /// # Ok::<(), modelops_security::KeyError>(())
 /// ```
+#[doc(alias = "password")]
 pub struct Passphrase {
     text: Zeroizing<String>,
     kdf: PasswordKdf,

@@ -55,6 +55,7 @@ pub struct SealReport {
 /// assert_eq!(std::fs::read(&back)?, [42; 20_000]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("encrypt", "encrypt_file"))]
 pub fn seal_file(
     source: &Path,
     destination: &Path,
@@ -146,6 +147,7 @@ pub(crate) fn seal_into<E: From<SealError> + Send>(
 /// # Errors
 ///
 /// [`OpenError`]; nothing is then left under the name `destination`, nor changed there.
+#[doc(alias("decrypt", "decrypt_file"))]
 pub fn open_file(
     source: &Path,
     destination: &Path,
@@ -180,6 +182,7 @@ pub fn open_file(
 /// # Errors
 ///
 /// [`OpenError`], as [`open_file`] would give it.
+#[doc(alias = "integrity")]
 pub fn verify_file(
     source: &Path,
     keys: &dyn KeyProvider,

@@ -39,6 +39,7 @@ use crate::keys::KeyProvider;
 /// assert_eq!(four, [0, 1, 2, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "random_access")]
 pub struct SealedFile {
     source: Source,
     header: Header,

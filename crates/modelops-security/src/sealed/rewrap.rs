@@ -44,6 +44,7 @@ use crate::random::SecureRandom;
 /// assert_eq!(SealedFile::open(&sealed, &keyring, &OpenOptions::default())?.len(), 7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "rotate_key")]
 pub fn rewrap_file(
     path: &Path,
     old: &dyn KeyProvider,
@@ -82,6 +83,7 @@ pub fn rewrap_file(
 /// # Errors
 ///
 /// [`RewrapError`]; nothing is then left under the name `destination`, nor changed there.
+#[doc(alias = "reencrypt")]
 pub fn reseal_file(
     source: (&Path, &dyn KeyProvider, &OpenOptions),
     destination: (&Path, &dyn KeyProvider, &SealOptions),

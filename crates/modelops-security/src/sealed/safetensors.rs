@@ -50,6 +50,7 @@ pub struct TensorInfo {
 /// assert_eq!(model.tensor("bias")?, bias.data());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "tensor")]
 #[derive(Debug)]
 pub struct SealedSafetensors {
     file: SealedFile,

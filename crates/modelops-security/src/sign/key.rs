@@ -63,6 +63,7 @@ impl KeyKind {
 /// assert!(key.verifying_key().verify(b"release 8", &signature).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("Ed25519", "ECDSA", "keypair"))]
 pub struct SigningKey {
     pair: Pair,
     /// The PKCS#8 document, for storing the key again.

@@ -102,6 +102,7 @@ impl fmt::Display for Resource {
 /// assert_eq!(signed.check(folder, &options), Err(VerifyError::Mismatch { path: "weights".into() }));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("sigstore", "signature", "checksum"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelManifest {
     name: String,

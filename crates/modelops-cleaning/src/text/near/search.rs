@@ -20,6 +20,7 @@ use super::{Banding, Comparison, NearError, NearIndex, Shingle};
 /// Documents with equal shingle sets are linked to the first of them and not compared further, so that a page repeated a
 /// million times costs a million look-ups, not their square. Pages that differ a little but share a band each, such as a
 /// form letter with other names, do cost the square of their number.
+#[doc(alias("MinHash", "LSH", "deduplicate"))]
 #[derive(Debug, Clone)]
 pub struct NearDuplicates {
     pub(super) threshold: f64,

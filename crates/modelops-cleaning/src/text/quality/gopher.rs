@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 /// **Complexity**: O(bytes), dominated by cutting the words.
 ///
 /// **Reference**: J. Rae et al., Scaling language models, 2021, table A1 and section A.1.1, arXiv:2112.11446.
+#[doc(alias = "quality_filter")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GopherQuality {

@@ -68,6 +68,7 @@ pub enum Repair {
 ///
 /// # Complexity
 /// O(characters) for a bounded number of rounds; plain ASCII costs a look at each byte.
+#[doc(alias("mojibake", "ftfy"))]
 #[must_use]
 pub fn repair(text: &str) -> Cow<'_, str> {
     if text.lines().all(is_plain) && !text.contains('\r') {

@@ -12,6 +12,7 @@ use crate::search::sobol::{hash, unit};
 ///
 /// **References**: L. Li, K. Jamieson, A. Rostamizadeh, E. Gonina, J. Ben-tzur, M. Hardt, B. Recht and A. Talwalkar, A system for massively
 /// parallel hyperparameter tuning, 2020, Proceedings of Machine Learning and Systems 2.
+#[doc(alias("ASHA", "early_stopping"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SuccessiveHalvingPruner {
     min_resource: u64,

@@ -30,6 +30,7 @@ use super::{Pruner, PruningContext, Schedule, complete, least, sign, value_at};
 /// assert!(pruned > 10, "{pruned}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("MedianPruner", "early_stopping"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PercentilePruner {
     percentile: f64,
