@@ -1,6 +1,7 @@
 //! Values from elsewhere; `tests/data/README.md` says from where.
 
 use modelops_linalg::{Cholesky, Eigh, Lu, Qr, Svd};
+use modelops_testkit::optimization::filip;
 use modelops_testkit::tolerance::{BACKWARD_STABLE, HILBERT_6, NIST_FILIP, NIST_LONGLEY, close};
 use ndarray::{Array1, Array2, array};
 
@@ -46,21 +47,8 @@ fn longley_by_least_squares() {
 fn filip_by_least_squares() {
     let (y, rows) = table(include_str!("../data/filip.csv"));
     let x = Array2::from_shape_fn((82, 11), |(i, j)| rows[i][0].powi(j as i32));
-    let certified = [
-        -1467.48961422980,
-        -2772.17959193342,
-        -2316.37108160893,
-        -1127.97394098372,
-        -354.478233703349,
-        -75.1242017393757,
-        -10.8753180355343,
-        -1.06221498588947,
-        -0.670191154593408E-01,
-        -0.246781078275479E-02,
-        -0.402962525080404E-04,
-    ];
     let w = Qr::new(x.view()).unwrap().least_squares_vec(y.view()).unwrap();
-    assert_digits(&w, &certified, NIST_FILIP);
+    assert_digits(&w, &filip::CERTIFIED, NIST_FILIP);
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::kernel::neighbours::{ksg, ross};
 /// **Errors.** [`FeatureError::Parameter`] for no neighbours or a mask of the wrong length, [`FeatureError::OneClass`],
 /// [`FeatureError::TargetKind`], [`FeatureError::NonFinite`].
 ///
-/// **Complexity.** O(n log n) per feature, against classes and against values; points by the dozen search a tree together.
+/// **Complexity.** O(n log n) per feature against classes. Against values by a tree that points search by the dozen: O(n log n)
+/// where points scatter, O(n²) at worst.
 ///
 /// **Numerics.** Deterministic: ties are counted, never broken by noise. At least 0 and at most the entropy of a
 /// discrete side; exactly 0 for a constant feature. A class of one row is left out.

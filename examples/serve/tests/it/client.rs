@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -44,6 +45,16 @@ impl Client {
         Self { address }
     }
 
+    /// A connection of its own.
+    async fn connect(&self) -> SendRequest<Body> {
+        let stream = TcpStream::connect(self.address)
+            .await
+            .expect("the service listens");
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+        tokio::spawn(connection);
+        sender
+    }
+
     /// The head of the answer, and the body as it comes.
     pub(crate) async fn open(
         &self,
@@ -52,13 +63,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> hyper::Response<Incoming> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .expect("the service listens");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .expect("a handshake");
-        tokio::spawn(connection);
+        let mut sender = self.connect().await;
         let mut request = Request::builder().method(method).uri(path).header("host", "test");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -103,13 +108,7 @@ impl Client {
 
     /// Posts one body after the other on one connection, with a credential and a wait before each; the statuses.
     pub(crate) async fn keep(&self, path: &str, body: &Value, calls: &[(&str, Duration)]) -> Vec<StatusCode> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .expect("the service listens");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .expect("a handshake");
-        tokio::spawn(connection);
+        let mut sender = self.connect().await;
         let mut statuses = Vec::new();
         for (credential, wait) in calls {
             tokio::time::sleep(*wait).await;
