@@ -70,7 +70,9 @@ pub enum SpecError {
     #[error("a textual pipeline reads and writes csv only; use mode typed")]
     TextualFormat,
     /// The crate was built without its `frame` feature.
-    #[error("typed pipelines need the feature `frame` of modelops-cleaning")]
+    #[error(
+        "reading JSON lines and reading or writing Parquet need the feature `frame` of modelops-cleaning"
+    )]
     FrameMissing,
     /// The action makes no sense for this rule.
     #[error("step {step} cannot clip: only a range or an outlier interval has a nearest allowed value")]

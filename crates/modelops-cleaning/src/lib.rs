@@ -14,24 +14,16 @@ mod engine;
 mod error;
 pub mod fuzzy;
 mod impute;
-#[cfg_attr(
-    not(feature = "frame"),
-    expect(dead_code, reason = "parts that only the typed engine uses")
-)]
 mod kernel;
 mod ledger;
 mod outlier;
 mod pipeline;
 #[cfg_attr(
     not(feature = "frame"),
-    expect(dead_code, reason = "parts that only the typed engine uses")
+    expect(dead_code, reason = "parts that only engines with frames use")
 )]
 mod plan;
 mod prepare;
-#[cfg_attr(
-    not(feature = "frame"),
-    expect(dead_code, reason = "parts that only the typed engine uses")
-)]
 mod profile;
 mod resample;
 mod scale;

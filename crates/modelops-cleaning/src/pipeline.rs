@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use crate::engine::{self, textual};
+use crate::engine::{self, textual, values};
 use crate::error::{RunError, SpecError};
 use crate::ledger::Ledger;
 use crate::plan::{self, Plan};
@@ -204,23 +204,18 @@ impl Pipeline {
     /// Time O(bytes). Memory: chunks, two bytes a record for the ledger, some 44 bytes for each distinct record at a
     /// duplicate step, and eight bytes for each value at an outlier step.
     pub fn run(&self) -> Result<RunReport, RunError> {
-        match self.spec.mode {
-            Mode::Textual => Ok(RunReport {
-                ledger: textual::run(&self.spec)?,
-                profile: None,
-                work: Work::default(),
-            }),
+        let (ledger, profile) = match self.spec.mode {
+            Mode::Textual => (textual::run(&self.spec)?, None),
+            Mode::Typed if values::covers(&self.spec) => values::run(&self.spec)?,
             #[cfg(feature = "frame")]
-            Mode::Typed => {
-                let (ledger, profile) = engine::typed::run(&self.spec)?;
-                Ok(RunReport {
-                    ledger,
-                    profile,
-                    work: Work::default(),
-                })
-            }
+            Mode::Typed => engine::typed::run(&self.spec)?,
             #[cfg(not(feature = "frame"))]
             Mode::Typed => unreachable!("refused when the pipeline was made"),
-        }
+        };
+        Ok(RunReport {
+            ledger,
+            profile,
+            work: Work::default(),
+        })
     }
 }

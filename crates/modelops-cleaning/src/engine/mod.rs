@@ -1,7 +1,8 @@
 //! How a plan runs: its passes and its files.
 //!
-//! Both engines share the plan, the reader of record borders, the ledger and the outputs. The textual engine judges
-//! the bytes itself; the typed one hands sound records to one polars plan on the streaming engine.
+//! All engines share the plan, the reader of record borders, the ledger and the outputs. The textual engine judges the
+//! bytes of records, the engine of values what its cells say: both read CSV by themselves. Typed pipelines that read or write
+//! other formats hand sound records to one polars plan on the streaming engine.
 
 pub(crate) mod bounded;
 pub(crate) mod outlier;
@@ -13,6 +14,7 @@ pub(crate) mod survey;
 pub(crate) mod textual;
 #[cfg(feature = "frame")]
 pub(crate) mod typed;
+pub(crate) mod values;
 
 use crate::engine::source::CsvSource;
 use crate::error::RunError;

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::RunError;
+use crate::kernel::csv::write_field;
 use crate::ledger::Reason;
 use crate::spec::PipelineSpec;
 
@@ -170,6 +171,18 @@ impl Outputs {
         }
         Ok(())
     }
+}
+
+/// The header of a typed CSV file.
+pub(crate) fn csv_header(names: &[String], separator: u8) -> Vec<u8> {
+    let mut line = Vec::new();
+    for name in names {
+        write_field(&mut line, name.as_bytes(), separator);
+        line.push(separator);
+    }
+    line.pop();
+    line.push(b'\n');
+    line
 }
 
 /// One line of the quarantine file.

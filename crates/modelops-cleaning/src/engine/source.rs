@@ -84,12 +84,16 @@ impl<'a> Record<'a> {
     /// The bytes of field `index`, quotes included.
     #[inline]
     pub(crate) fn field(&self, index: usize) -> &'a [u8] {
-        let start = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1] as usize + 1
-        };
-        &self.body[start..self.ends[index] as usize]
+        &self.body[self.start(index)..self.ends[index] as usize]
+    }
+
+    /// Where field `index` starts in the body.
+    #[inline]
+    pub(crate) fn start(&self, index: usize) -> usize {
+        match index {
+            0 => 0,
+            _ => self.ends[index - 1] as usize + 1,
+        }
     }
 
     #[inline]
@@ -129,6 +133,15 @@ pub(crate) fn separator(format: Format) -> u8 {
     match format {
         Format::Csv { separator } => separator as u8,
         _ => b',',
+    }
+}
+
+/// Refuses names that occur twice: typed columns are known by name.
+pub(crate) fn unique_names(names: &[String]) -> Result<(), RunError> {
+    let mut seen = std::collections::HashSet::new();
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(RunError::DuplicateColumn { column: name.clone() }),
     }
 }
 

@@ -70,12 +70,10 @@ pub(crate) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunE
                 continue;
             }
             let text = unquote(field, &mut scratch);
-            let trimmed = if plan.trim { text.trim_ascii() } else { text };
-            // White space beyond ASCII is taken off too; the cheap test only decides who looks closer.
-            let trimmed = if plan.trim && !trimmed.is_ascii() {
-                std::str::from_utf8(trimmed).map_or(trimmed, |t| t.trim().as_bytes())
+            let trimmed = if plan.trim {
+                std::str::from_utf8(text).map_or(text, |text| text.trim().as_bytes())
             } else {
-                trimmed
+                text
             };
             if plan.is_missing(column, trimmed) {
                 survey.touched[column] = true;

@@ -64,6 +64,12 @@ impl Candidate {
         };
     }
 
+    /// Whether no value to come can change that the column is text.
+    #[inline]
+    pub(crate) fn is_text(self) -> bool {
+        self.any && !(self.int || self.float || self.bool)
+    }
+
     /// The narrowest type that fits; text where there was no value at all.
     pub(crate) fn kind(self) -> ColumnType {
         if !self.any {

@@ -1,5 +1,6 @@
 //! Loops over slices: no allocation per record, no polars.
 
+pub(crate) mod canonical;
 pub(crate) mod csv;
 pub(crate) mod exact;
 pub(crate) mod fingerprint;

@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use crate::constraint::DenialConstraint;
+use crate::engine::values;
 use crate::error::SpecError;
 use crate::spec::{Action, Format, Mode, OutlierMethod, PipelineSpec, Rule, Step};
 
@@ -29,7 +30,7 @@ pub(crate) fn check(spec: &PipelineSpec) -> Result<(), SpecError> {
         if !matches!(spec.read.format, Format::Csv { .. }) || !same {
             return Err(SpecError::TextualFormat);
         }
-    } else if !cfg!(feature = "frame") {
+    } else if !cfg!(feature = "frame") && !values::covers(spec) {
         return Err(SpecError::FrameMissing);
     }
     let referred = spec.steps.iter().filter_map(|step| match step {

@@ -109,7 +109,6 @@ pub struct Profile {
 }
 
 impl Profile {
-    #[cfg(feature = "frame")]
     pub(crate) fn new(names: &[String], kinds: &[ColumnType]) -> Self {
         let columns = names
             .iter()
@@ -126,12 +125,10 @@ impl Profile {
         Self { rows: 0, columns }
     }
 
-    #[cfg(feature = "frame")]
     pub(crate) fn rows(&mut self, rows: u64) {
         self.rows += rows;
     }
 
-    #[cfg(feature = "frame")]
     pub(crate) fn number(&mut self, column: usize, value: Option<f64>) {
         let column = &mut self.columns[column];
         match (value, &mut column.numbers) {
@@ -140,7 +137,6 @@ impl Profile {
         }
     }
 
-    #[cfg(feature = "frame")]
     pub(crate) fn text(&mut self, column: usize, value: Option<&str>) {
         let column = &mut self.columns[column];
         let Some(value) = value else {

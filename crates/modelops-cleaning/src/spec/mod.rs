@@ -26,8 +26,7 @@ pub const SPEC_VERSION: u32 = 1;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// Columns have types; values are parsed, may be repaired, and are written in one canonical form. Needs the
-    /// `frame` feature.
+    /// Columns have types; values are understood, may be repaired, and are written in one canonical form.
     #[default]
     Typed,
     /// Records stay the bytes they were: they are judged, never rewritten. CSV only; the fastest mode.

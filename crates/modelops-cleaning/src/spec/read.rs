@@ -16,7 +16,7 @@ pub enum Format {
         #[serde(default = "comma")]
         separator: char,
     },
-    /// One JSON object a line; nested values are kept as their JSON text.
+    /// One JSON object a line; nested values are kept as their JSON text. Reading them needs the `frame` feature.
     JsonLines,
     /// Apache Parquet; needs the `frame` feature.
     Parquet,

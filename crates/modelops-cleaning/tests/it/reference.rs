@@ -107,6 +107,38 @@ fn codes_stay_text_and_numbers_become_numbers() {
     );
 }
 
+/// Types are those of the whole file, however late it shows them.
+#[test]
+fn a_late_value_changes_the_type_of_its_column() {
+    let plain = "n,code,late\n".to_owned() + &"7,7,\n".repeat(12_000);
+    for (last, first, clean) in [
+        ("2.50,007,1.10", "7.0,7,", "2.5,007,1.1"),
+        ("x,7,x", "7,7,", "x,7,x"),
+        ("+7,-0,true", "7,7,", "+7,0,true"),
+    ] {
+        let files = Files::with(format!("{plain}{last}\n"));
+        let report = run(typed(&files));
+        assert_eq!(report.ledger.kept(), 12_001);
+        assert_eq!(
+            files.clean(),
+            "n,code,late\n".to_owned() + &format!("{first}\n").repeat(12_000) + clean + "\n"
+        );
+    }
+    // The step is at odds with what the first records look like, not with the whole file; and the other way round.
+    let regex = Check::new("code", Rule::Regex("^[0-9]+$".into()));
+    let files = Files::with(format!("{plain}7,abc,\n"));
+    let report = run(typed(&files).step(regex.clone()));
+    assert_eq!((report.ledger.kept(), report.ledger.quarantined()), (12_000, 1));
+    let files = Files::with(format!("{plain}7,8,\n"));
+    let pipeline = Pipeline::try_new(typed(&files).step(regex)).unwrap();
+    let column = "code".to_owned();
+    assert_eq!(
+        pipeline.run().unwrap_err(),
+        modelops_cleaning::RunError::NotText { column }
+    );
+    assert!(!files.at("clean").exists());
+}
+
 #[test]
 fn sentinels_missing_values_and_declared_types() {
     let files = Files::with("id,score,name\n1, 5 ,a\n2,-999,b\n3,\"\",NA\n4,abc,c\n5,7,\n");

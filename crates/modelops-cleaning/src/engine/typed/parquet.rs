@@ -4,8 +4,9 @@ use std::fs::File;
 
 use polars::prelude::{DataType, ParquetReader, SerReader as _};
 
+use crate::engine::source::unique_names;
 use crate::engine::survey::Survey;
-use crate::engine::typed::{Surveyed, engine, stage};
+use crate::engine::typed::{Surveyed, engine};
 use crate::error::RunError;
 use crate::kernel::infer::Candidate;
 use crate::plan::Plan;
@@ -25,7 +26,7 @@ pub(super) fn survey(spec: &PipelineSpec) -> Result<Surveyed, RunError> {
     let records = reader.num_rows().map_err(|e| engine(&e))? as u64;
     let schema = reader.schema().map_err(|e| engine(&e))?;
     let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-    stage::unique_names(&names)?;
+    unique_names(&names)?;
     let plan = Plan::bind(spec, names)?;
     let mut survey = Survey::new(plan.inputs);
     survey.records = records;

@@ -239,7 +239,7 @@ impl Query<'_> {
         let bit = when(changed).then(lit(1u64 << step)).otherwise(lit(0u64));
         self.with(vec![
             value.alias(position(column)),
-            (col(REPAIRS) + bit).cast(DataType::UInt64).alias(REPAIRS),
+            col(REPAIRS).or(bit.cast(DataType::UInt64)).alias(REPAIRS),
         ]);
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::engine::source::{CsvSource, separator};
+use crate::engine::source::{CsvSource, separator, unique_names};
 use crate::engine::survey;
 use crate::engine::typed::{Surveyed, json, scratch_folder};
 use crate::error::RunError;
@@ -74,15 +74,6 @@ impl Stage {
             kind: error.error().kind(),
         })?;
         Ok(Staged(file))
-    }
-}
-
-/// Refuses names that occur twice: typed columns are known by name.
-pub(super) fn unique_names(names: &[String]) -> Result<(), RunError> {
-    let mut seen = std::collections::HashSet::new();
-    match names.iter().find(|name| !seen.insert(name.as_str())) {
-        None => Ok(()),
-        Some(name) => Err(RunError::DuplicateColumn { column: name.clone() }),
     }
 }
 

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 
-use crate::engine::output::Pending;
+use crate::engine::output::{Pending, csv_header};
 use crate::engine::typed::consume::View;
 use crate::engine::typed::{engine, query};
 use crate::error::RunError;
-use crate::kernel::csv::write_field;
 use crate::spec::{ColumnType, Format, Write};
 
 /// Rows of a Parquet row group, whatever the batches were.
@@ -61,14 +60,7 @@ impl CleanWriter {
         let format = match to.format {
             Format::Csv { separator } => {
                 let separator = separator as u8;
-                let mut line = Vec::new();
-                for name in names {
-                    write_field(&mut line, name.as_bytes(), separator);
-                    line.push(separator);
-                }
-                line.pop();
-                line.push(b'\n');
-                file.write(&line)?;
+                file.write(&csv_header(names, separator))?;
                 Form::Csv { file, separator }
             }
             Format::JsonLines => Form::JsonLines { file },
