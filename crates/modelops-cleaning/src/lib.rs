@@ -55,8 +55,8 @@ pub use resample::{
 pub use scale::{FittedScaler, Scaler, Scaling};
 pub use spec::{
     Action, Blame, Check, ColumnType, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, Format,
-    How, Keep, Mode, OutlierMethod, Outliers, PipelineSpec, Read, References, Rule, SPEC_VERSION, Sentinels,
-    Step, Unique, Write,
+    How, Isolate, Keep, Mode, OutlierMethod, Outliers, PipelineSpec, Read, References, Rule, SPEC_VERSION,
+    Sentinels, Step, Unique, Write,
 };
 pub use table::{EncodeOptions, Skipped, Table, Values};
 pub use text::augment::{Augmented, SynonymTable, TextAugmenter, TextOp};

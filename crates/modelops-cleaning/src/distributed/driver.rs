@@ -107,7 +107,7 @@ impl Distributed {
         let needs_all = |op: &RelOp| {
             let by_file = |p: &Predicate| matches!(p, Predicate::Referenced { .. });
             match op {
-                RelOp::Deny { .. } => true,
+                RelOp::Deny { .. } | RelOp::Isolate { .. } => true,
                 RelOp::Select { predicate, .. } => by_file(predicate),
                 RelOp::Distinct { .. } | RelOp::Project { .. } | RelOp::Aggregate { .. } => false,
             }
@@ -164,7 +164,9 @@ impl Distributed {
                 ],
                 OutlierMethod::Iqr(_) => vec![(Task::Values { node }, histogram(columns.len()))],
             },
-            RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => Vec::new(),
+            RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } | RelOp::Isolate { .. } => {
+                Vec::new()
+            }
         }
     }
 
@@ -195,7 +197,8 @@ impl Distributed {
                     self.answer(engine, task, &Shuffle::Survivors(*keep), &task.stage())?;
                 }
                 RelOp::Aggregate { statistic, .. } => self.aggregate(node, *statistic, engine, runner)?,
-                RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => {}
+                RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } | RelOp::Isolate { .. } => {
+                }
             }
         }
         let marks = self.jobs(Task::Write, runner)?;

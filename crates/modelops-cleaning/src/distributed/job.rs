@@ -198,7 +198,7 @@ impl ShardJob {
         survivors: &mut Vec<RowId>,
     ) -> Result<(), DistributedError> {
         match &plan.nodes[node].op {
-            RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => {}
+            RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } | RelOp::Isolate { .. } => {}
             RelOp::Aggregate { .. } => {
                 let path = Work::new(&self.work).learned(&Statistics::stage(node));
                 let statistics: Statistics =
@@ -318,7 +318,7 @@ impl ShardJob {
                         }
                     }
                 }
-                RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } => {
+                RelOp::Select { .. } | RelOp::Project { .. } | RelOp::Deny { .. } | RelOp::Isolate { .. } => {
                     unreachable!("such a node asks the engine for nothing")
                 }
             }

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use ndarray::Array2;
+
 use crate::constraint::Constraints;
 use crate::engine::outlier;
 use crate::kernel::seen::Seen;
 use crate::ledger::Ledger;
+use crate::outlier::IsolationForest;
 use crate::plan::{Bounds, Plan, RelOp};
 use crate::spec::{Blame, Keep};
 
@@ -180,6 +183,8 @@ pub(crate) enum Learner {
     Only(Seen),
     /// The cells that a constraint is about, and their rows.
     Cells(Vec<Vec<String>>, Vec<u32>),
+    /// The numbers that a forest grows on, row by row, and their rows.
+    Numbers(Vec<f64>, Vec<u32>),
 }
 
 impl Learner {
@@ -188,6 +193,7 @@ impl Learner {
             RelOp::Aggregate { columns, .. } => Self::Intervals(vec![Vec::new(); columns.len()]),
             RelOp::Distinct { keep: Keep::Last, .. } => Self::Last(Seen::default()),
             RelOp::Deny { .. } => Self::Cells(Vec::new(), Vec::new()),
+            RelOp::Isolate { .. } => Self::Numbers(Vec::new(), Vec::new()),
             _ => Self::Only(Seen::default()),
         }
     }
@@ -202,7 +208,7 @@ impl Learner {
                     seen.replace(fingerprint, REPEATED);
                 }
             }
-            Self::Intervals(_) | Self::Cells(..) => {}
+            Self::Intervals(_) | Self::Cells(..) | Self::Numbers(..) => {}
         }
     }
 
@@ -210,6 +216,20 @@ impl Learner {
     pub(crate) fn cells(&mut self, cells: Vec<String>, row: u32) {
         if let Self::Cells(all, rows) = self {
             all.push(cells);
+            rows.push(row);
+        }
+    }
+
+    /// The numbers of a row, which is passed over where one is missing or not finite; rows come in order.
+    pub(crate) fn numbers(&mut self, numbers: impl Iterator<Item = Option<f64>>, row: u32) {
+        if let Self::Numbers(all, rows) = self {
+            let known = all.len();
+            for number in numbers {
+                match number.filter(|number| number.is_finite()) {
+                    Some(number) => all.push(number),
+                    None => return all.truncate(known),
+                }
+            }
             rows.push(row);
         }
     }
@@ -235,9 +255,25 @@ impl Learner {
                     constraint, blame, ..
                 },
             ) => Learned::Rows(refused(constraint, *blame, &cells, &rows)),
-            (Self::Intervals(_) | Self::Cells(..), _) => unreachable!("a node learns what it asks for"),
+            (Self::Numbers(numbers, rows), RelOp::Isolate { forest, seed, .. }) => {
+                Learned::Rows(isolated(*forest, *seed, numbers, rows))
+            }
+            (Self::Intervals(_) | Self::Cells(..) | Self::Numbers(..), _) => {
+                unreachable!("a node learns what it asks for")
+            }
         }
     }
+}
+
+fn isolated(forest: IsolationForest, seed: u64, numbers: Vec<f64>, rows: Vec<u32>) -> Vec<u32> {
+    if rows.is_empty() {
+        return rows;
+    }
+    let shape = (rows.len(), numbers.len() / rows.len());
+    let x = Array2::from_shape_vec(shape, numbers).expect("as many numbers in every row");
+    let apart = forest.apart(x.view(), seed);
+    let apart = rows.iter().zip(apart).filter(|(_, apart)| *apart);
+    apart.map(|(&row, _)| row).collect()
 }
 
 fn refused(constraint: &Constraints, blame: Blame, cells: &[Vec<String>], rows: &[u32]) -> Vec<u32> {

@@ -228,7 +228,7 @@ impl<'p> Judge<'p> {
                         return Ok(verdict);
                     }
                 }
-                RelOp::Deny { reason, .. } => {
+                RelOp::Deny { reason, .. } | RelOp::Isolate { reason, .. } => {
                     if self.learned[index]
                         .as_ref()
                         .is_some_and(|rows| rows.has_row(record.row))
@@ -350,6 +350,14 @@ impl<'p> Judge<'p> {
                 }
             }
             RelOp::Distinct { keys, .. } => learner.fingerprint(self.fingerprint(record, keys), record.row),
+            RelOp::Isolate { columns, .. } => {
+                let mut numbers = Vec::with_capacity(columns.len());
+                for &column in columns {
+                    let cell = record.cell(self.plan, column, &mut self.scratch);
+                    numbers.push(number(self.plan, column, cell)?);
+                }
+                learner.numbers(numbers.into_iter(), record.row);
+            }
             RelOp::Deny { columns, .. } => {
                 let mut cells = Vec::with_capacity(columns.len());
                 for &column in columns {

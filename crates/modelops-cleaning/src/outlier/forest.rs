@@ -119,6 +119,17 @@ impl IsolationForest {
             return Err(FitError::Empty);
         }
         complete(x)?;
+        Ok(self.grow(x, seed))
+    }
+
+    /// Which of these rows, all of them finite, are outliers among them.
+    pub(crate) fn apart(&self, x: ArrayView2<'_, f64>, seed: u64) -> Vec<bool> {
+        let fitted = self.grow(x, seed);
+        let scores = fitted.score(x).into_iter();
+        scores.map(|score| score > fitted.threshold).collect()
+    }
+
+    fn grow(&self, x: ArrayView2<'_, f64>, seed: u64) -> FittedIsolationForest {
         let sample = self.sample.min(x.nrows());
         let grow = |tree: usize| Tree::grow(x, sample, derive(seed, tree as u64));
         let mut fitted = FittedIsolationForest {
@@ -130,7 +141,7 @@ impl IsolationForest {
         if let Some(fraction) = self.contamination {
             fitted.threshold = quantile(&mut fitted.score(x), 1.0 - fraction);
         }
-        Ok(fitted)
+        fitted
     }
 }
 

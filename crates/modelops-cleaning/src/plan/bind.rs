@@ -10,8 +10,8 @@ use crate::constraint::{Constraints, DenialConstraint};
 use crate::error::RunError;
 use crate::ledger::{Cause, Disposition, Reasons};
 use crate::spec::{
-    Action, Check, Compare, Deny, DropDuplicates, DropMissing, How, Outliers, PipelineSpec, References, Rule,
-    Step, Unique,
+    Action, Check, Compare, Deny, DropDuplicates, DropMissing, How, Isolate, Outliers, PipelineSpec,
+    References, Rule, Step, Unique,
 };
 
 impl Plan {
@@ -63,6 +63,7 @@ impl Plan {
                 Step::Compare(step) => binder.compare(step)?,
                 Step::References(step) => binder.references(step)?,
                 Step::Deny(step) => binder.deny(step)?,
+                Step::Isolate(step) => binder.isolate(step)?,
             }
         }
         let Binder { reasons, nodes, .. } = binder;
@@ -254,6 +255,18 @@ impl Binder<'_> {
             columns,
             constraint: bound,
             blame: step.blame,
+            reason,
+        });
+        Ok(())
+    }
+
+    fn isolate(&mut self, step: &Isolate) -> Result<(), RunError> {
+        let columns = self.find_all(&step.columns)?;
+        let reason = self.reason(Cause::Outlier, None, step.on_fail);
+        self.push(RelOp::Isolate {
+            columns,
+            forest: step.forest,
+            seed: step.seed,
             reason,
         });
         Ok(())

@@ -112,6 +112,12 @@ fn check_step(step: &Step, index: usize, mode: Mode) -> Result<(), SpecError> {
                 return Err(SpecError::Unjoined { step: index });
             }
         }
+        Step::Isolate(step) => {
+            refuses(step.on_fail, index)?;
+            if step.columns.is_empty() {
+                return Err(SpecError::Empty { step: index });
+            }
+        }
         Step::Outliers(outliers) => {
             if outliers.columns.is_empty() {
                 return Err(SpecError::Empty { step: index });

@@ -147,6 +147,11 @@ fn explain_node(text: &mut String, plan: &Plan, node: &Node) {
             );
             refuse(text, plan, *reason);
         }
+        RelOp::Isolate { columns, reason, .. } => {
+            let what = format!("records that a forest sets apart by {}", names(columns));
+            line(text, &step, "isolate", &what);
+            refuse(text, plan, *reason);
+        }
         RelOp::Aggregate { columns, statistic } => {
             let statistic = match statistic {
                 OutlierMethod::ZScore(k) => format!("mean ± {k}·s"),

@@ -15,6 +15,7 @@
 //! | `Distinct` | among those with equal keys one survives or none, the others get the reason | `ROW_NUMBER() OVER (PARTITION BY keys ORDER BY row)` |
 //! | `Project` | the column gets a new value; where that differs, the step's repair is noted. A column may be new | `CASE WHEN … THEN … END AS column` |
 //! | `Deny` | those that break the constraint, or are to blame for it, get the reason | a self-join on the columns it equates |
+//! | `Isolate` | those that a forest grown on all of them sets apart get the reason | none |
 //! | `Aggregate` | their statistics become [`Bounds::Learned`] of later nodes | a grand aggregate, joined to every row |
 //!
 //! A `Select` by a key of another file is a semi-join. A record with an outcome passes every later node unchanged. At the end a record without one is clean; the others go
@@ -31,6 +32,7 @@ use regex::Regex;
 
 use crate::constraint::{Comparison, Constraints};
 use crate::ledger::Reasons;
+use crate::outlier::IsolationForest;
 use crate::spec::{Blame, ColumnType, Equality, Keep, OutlierMethod};
 
 pub(crate) use check::check;
@@ -84,6 +86,13 @@ pub(crate) enum RelOp {
     Aggregate {
         columns: Vec<usize>,
         statistic: OutlierMethod,
+    },
+    /// Refuses the records that a forest grown on all of them sets apart.
+    Isolate {
+        columns: Vec<usize>,
+        forest: IsolationForest,
+        seed: u64,
+        reason: u16,
     },
     /// Refuses the records that break a constraint, as `blame` says. Its columns are those of the list.
     Deny {
@@ -185,7 +194,7 @@ impl RelOp {
     pub(crate) fn needs_pass(&self) -> bool {
         match self {
             Self::Distinct { keep, .. } => *keep != Keep::First,
-            Self::Aggregate { .. } | Self::Deny { .. } => true,
+            Self::Aggregate { .. } | Self::Deny { .. } | Self::Isolate { .. } => true,
             Self::Select { .. } | Self::Project { .. } => false,
         }
     }

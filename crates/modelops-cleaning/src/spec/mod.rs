@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{ColumnType, Format, Read, Sentinels};
 pub use step::{
-    Action, Blame, Check, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, How, Keep,
+    Action, Blame, Check, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, How, Isolate, Keep,
     OutlierMethod, Outliers, References, Rule, Step, Unique,
 };
 
@@ -94,6 +94,11 @@ pub struct PipelineSpec {
 }
 
 impl PipelineSpec {
+    /// The JSON Schema (2020-12) of a specification, for editors and for checks where this crate is not at hand. It accepts what
+    /// [`PipelineSpec::from_json`] accepts, lists in the place of objects left aside; what only a look at the whole can tell is left to
+    /// [`Pipeline::try_new`](crate::Pipeline::try_new).
+    pub const JSON_SCHEMA: &'static str = include_str!("schema.json");
+
     /// A typed pipeline that reads `read` and does nothing else yet.
     #[must_use]
     pub fn new(read: Read) -> Self {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Format {
     /// Comma-separated values with a header, RFC 4180 quoting; records end at LF, CRLF or CR.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::constraint::Comparison;
+use crate::outlier::IsolationForest;
 
 /// One step. A record meets the steps in order; the first that refuses it decides its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub enum Step {
     References(References),
     /// Refuses records that break a constraint together.
     Deny(Deny),
+    /// Refuses records that are outliers in several columns at once.
+    Isolate(Isolate),
 }
 
 /// What happens to a record that fails.
@@ -120,7 +123,7 @@ pub struct DropDuplicates {
 
 /// What a value must be. A missing value passes every rule but [`Rule::NotNull`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Rule {
     /// Present.
@@ -382,6 +385,47 @@ impl Deny {
     pub fn blame(mut self, blame: Blame) -> Self {
         self.blame = blame;
         self
+    }
+}
+
+/// Refuses records that few random cuts set apart from the others: outliers in several columns at once.
+///
+/// An [`IsolationForest`] grows on the records that passed every step before this one, and those with a score above its threshold
+/// are refused. The cells of these columns are held in memory meanwhile, eight bytes each. A record with one of them missing, NaN or
+/// infinite passes, and the forest does not see it. The same seed refuses the same records, for any number of threads.
+#[doc(alias = "anomaly")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Isolate {
+    /// The columns, all numeric.
+    pub columns: Vec<String>,
+    /// The forest.
+    #[serde(default)]
+    pub forest: IsolationForest,
+    /// What its random cuts start from.
+    #[serde(default)]
+    pub seed: u64,
+    /// What happens to the outliers: quarantined or dropped.
+    #[serde(default)]
+    pub on_fail: Action,
+}
+
+impl Isolate {
+    /// Quarantines records that are outliers in these columns.
+    #[must_use]
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            columns: columns.into_iter().map(Into::into).collect(),
+            forest: IsolationForest::default(),
+            seed: 0,
+            on_fail: Action::Quarantine,
+        }
+    }
+}
+
+impl From<Isolate> for Step {
+    fn from(step: Isolate) -> Self {
+        Self::Isolate(step)
     }
 }
 

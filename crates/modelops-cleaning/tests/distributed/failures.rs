@@ -12,8 +12,8 @@ use modelops_cleaning::distributed::{
     Threads,
 };
 use modelops_cleaning::{
-    Action, Deny, DropDuplicates, Equality, Keep, OutlierMethod, Outliers, PipelineSpec, Read, References,
-    RunError, Step,
+    Action, Deny, DropDuplicates, Equality, Isolate, Keep, OutlierMethod, Outliers, PipelineSpec, Read,
+    References, RunError, Step,
 };
 
 use crate::oracle::Oracle;
@@ -367,9 +367,10 @@ fn what_cannot_be_distributed_is_refused() {
     ];
     assert_eq!(refused(by_value, &at("work")), DistributedError::Typed);
     // A shard alone cannot say which of its records another shard contradicts, and a job is not given a second file.
-    let whole: [Step; 2] = [
+    let whole: [Step; 3] = [
         Deny::new("t1&t2&EQ(t1.id,t2.id)&IQ(t1.score,t2.score)").into(),
         References::new(["id"], at("in/0.csv")).into(),
+        Isolate::new(["score"]).into(),
     ];
     for step in whole {
         let mut sharded = spec();

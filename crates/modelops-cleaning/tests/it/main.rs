@@ -6,6 +6,7 @@ mod data;
 mod errors;
 mod properties;
 mod reference;
+mod schema;
 mod slow;
 mod threads;
 mod validation;

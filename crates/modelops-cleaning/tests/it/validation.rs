@@ -2,8 +2,9 @@
 
 use modelops_cleaning::constraint::Comparison;
 use modelops_cleaning::{
-    Action, Blame, Cause, Check, ColumnType, Compare, Deny, DropDuplicates, Equality, Fill, Keep, Mode,
-    Outcome, Pipeline, PipelineSpec, Read, References, Rule, RunError, RunOptions, SpecError, Step, Unique,
+    Action, Blame, Cause, Check, ColumnType, Compare, Dataset, Deny, DropDuplicates, Equality, Fill, Isolate,
+    IsolationForest, Keep, Mode, Outcome, Pipeline, PipelineSpec, Read, References, Rule, RunError,
+    RunOptions, SpecError, Split, Step, Train, Unique,
 };
 use proptest::prelude::*;
 
@@ -290,4 +291,101 @@ proptest! {
             }
         }
     }
+}
+
+/// A grid of ten by ten, one record far from it, one that is not whole, and one that an earlier step refuses.
+#[test]
+fn records_that_few_cuts_set_apart_are_refused() {
+    let mut text = "x,y,name\n".to_owned();
+    for i in 0..100 {
+        text.push_str(&format!("{},{}.5,n{i}\n", i % 10, i / 10));
+    }
+    text.push_str("50,50.5,far\n,7.5,half\n5000,1.5,broken\n");
+    let forest = IsolationForest::new(50, 64)
+        .unwrap()
+        .with_contamination(0.02)
+        .unwrap();
+    let step = |columns: &[&str]| Isolate {
+        forest,
+        seed: 7,
+        ..Isolate::new(columns.iter().copied())
+    };
+    let sound = Check::new(
+        "x",
+        Rule::Range {
+            min: None,
+            max: Some(100.0),
+        },
+    )
+    .on_fail(Action::Drop);
+
+    // What the forest says of the same rows as a matrix.
+    let x = ndarray::Array2::from_shape_fn((101, 2), |(i, f)| match (i, f) {
+        (100, 0) => 50.0,
+        (100, _) => 50.5,
+        (_, 0) => (i % 10) as f64,
+        _ => (i / 10) as f64 + 0.5,
+    });
+    let train = Split::<Train>::declare(Dataset::try_new(x, vec![0; 101], vec!["only".into()]).unwrap());
+    let (_, outside) = forest.fit(&train, 7).unwrap().separate(&train).unwrap();
+    let expected: Vec<u64> = outside.rows().iter().map(|&row| row as u64).collect();
+    assert!(expected.contains(&100));
+
+    for mode in [Mode::Textual, Mode::Typed] {
+        let files = Files::with(&text);
+        let report = run(spec(&files, mode).step(sound.clone()).step(step(&["x", "y"])));
+        let refused: Vec<u64> = (0..report.ledger.records_in())
+            .filter(|&row| {
+                matches!(report.ledger.outcome(row), Some(Outcome::Quarantined(reason))
+                    if reason.cause == Cause::Outlier && reason.step == Some(1))
+            })
+            .collect();
+        assert_eq!(refused, expected, "{mode:?}");
+        assert_eq!(report.ledger.dropped(), 1);
+        assert!(files.clean().contains(",7.5,half\n"));
+
+        let pipeline = Pipeline::try_new(spec(&files, mode).step(step(&["name"]))).unwrap();
+        assert!(matches!(pipeline.run(), Err(RunError::NotNumeric { .. })));
+    }
+    let files = Files::with(&text);
+    let pipeline = Pipeline::try_new(spec(&files, Mode::Textual).step(step(&["x", "y"]))).unwrap();
+    let bounded = pipeline.run_with(&RunOptions::default().with_memory(64 << 20), |_| {
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(bounded.unwrap_err(), RunError::NotBounded { step: Some(0) });
+    let refused = |step: Isolate| Pipeline::try_new(spec(&files, Mode::Typed).step(step)).unwrap_err();
+    assert_eq!(refused(step(&[])), SpecError::Empty { step: 0 });
+    let flag = Isolate {
+        on_fail: Action::Flag,
+        ..step(&["x"])
+    };
+    assert_eq!(refused(flag), SpecError::CannotFlag { step: 0 });
+
+    let yaml = "
+version: 1
+read: { path: in.csv }
+steps:
+  - isolate: { columns: [x, y], forest: { trees: 50, sample: 64, contamination: 0.02 }, seed: 7 }
+";
+    assert_eq!(
+        PipelineSpec::from_yaml(yaml).unwrap().steps,
+        [step(&["x", "y"]).into()]
+    );
+    assert!(PipelineSpec::from_yaml(&yaml.replace("trees: 50", "trees: 0")).is_err());
+}
+
+/// A name that a rule or a format does not know is refused, like any other.
+#[test]
+fn misspelt_bounds_are_refused() {
+    let rule = |rule: &str| {
+        let steps = format!("steps: [{{ check: {{ column: a, rule: {rule} }} }}]");
+        PipelineSpec::from_yaml(&format!("version: 1\nread: {{ path: in.csv }}\n{steps}"))
+    };
+    assert!(rule("{ range: { min: 0 } }").is_ok());
+    assert!(rule("{ range: { mim: 0 } }").is_err());
+    assert!(rule("{ length: { minimum: 1 } }").is_err());
+    assert!(
+        PipelineSpec::from_yaml("version: 1\nread: { path: in.csv, format: { csv: { seperator: ';' } } }")
+            .is_err()
+    );
 }

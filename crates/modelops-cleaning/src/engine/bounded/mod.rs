@@ -134,7 +134,7 @@ pub(crate) fn run(
 /// Whether an operator needs every value at once, or a file of its own that could change between two runs.
 fn needs_more(op: &RelOp) -> bool {
     match op {
-        RelOp::Aggregate { .. } | RelOp::Deny { .. } => true,
+        RelOp::Aggregate { .. } | RelOp::Deny { .. } | RelOp::Isolate { .. } => true,
         RelOp::Select { predicate, .. } => matches!(predicate, Predicate::Referenced { .. }),
         RelOp::Distinct { .. } | RelOp::Project { .. } => false,
     }

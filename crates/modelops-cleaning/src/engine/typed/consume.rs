@@ -225,7 +225,9 @@ impl<'p> Consumer<'p> {
                         self.duplicates
                             .judge(step.node, *keep, *reason, print, row, learned)
                     }
-                    RelOp::Deny { reason, .. } if learned.is_some_and(|rows| rows.has_row(row)) => {
+                    RelOp::Deny { reason, .. } | RelOp::Isolate { reason, .. }
+                        if learned.is_some_and(|rows| rows.has_row(row)) =>
+                    {
                         Verdict::Refuse(*reason)
                     }
                     RelOp::Select { predicate, reason } => {
@@ -300,6 +302,15 @@ impl<'p> Consumer<'p> {
         Ok(clean)
     }
 
+    fn numeric(&self, column: usize, view: &View<'_>) -> Result<(), RunError> {
+        if matches!(view, View::Int(_) | View::Float(_)) {
+            return Ok(());
+        }
+        Err(RunError::NotNumeric {
+            column: self.plan.columns[column].clone(),
+        })
+    }
+
     /// Shows the rows that reach `op` to its learner.
     pub(super) fn teach(
         &mut self,
@@ -319,11 +330,7 @@ impl<'p> Consumer<'p> {
             RelOp::Aggregate { columns, .. } => {
                 for (which, &at) in columns.iter().enumerate() {
                     let view = view(at);
-                    if matches!(view, View::Text(_) | View::Bool(_)) {
-                        return Err(RunError::NotNumeric {
-                            column: self.plan.columns[at].clone(),
-                        });
-                    }
+                    self.numeric(at, &view)?;
                     for &(i, _) in &reached {
                         if let Some(value) = view.number(i) {
                             learner.value(which, value);
@@ -342,6 +349,15 @@ impl<'p> Consumer<'p> {
                         view.lay(i, normalised(keys), &mut self.cells);
                     }
                     learner.fingerprint(self.cells.fingerprint(), row);
+                }
+            }
+            RelOp::Isolate { columns, .. } => {
+                let views: Vec<View<'_>> = columns.iter().map(|&at| view(at)).collect();
+                for (&at, view) in columns.iter().zip(&views) {
+                    self.numeric(at, view)?;
+                }
+                for (i, row) in reached {
+                    learner.numbers(views.iter().map(|view| view.number(i)), row);
                 }
             }
             RelOp::Deny { columns, .. } => {
@@ -390,7 +406,7 @@ fn by_row(plan: &Plan, node: usize, op: &RelOp, until: usize) -> Option<ByRow> {
             Predicate::Referenced { columns, .. } => columns.clone(),
             Predicate::Cell { .. } | Predicate::AnyPresent { .. } => return None,
         },
-        RelOp::Deny { .. } => Vec::new(),
+        RelOp::Deny { .. } | RelOp::Isolate { .. } => Vec::new(),
         RelOp::Project { .. } | RelOp::Aggregate { .. } => return None,
     };
     Some(ByRow {

@@ -270,6 +270,13 @@ impl Query<'_> {
                     self.with(vec![failed.fill_null(lit(false)).alias(position(*column))]);
                 }
             },
+            RelOp::Isolate { columns, .. } => {
+                let numeric = |&&at: &&usize| matches!(self.kinds[at], ColumnType::Int | ColumnType::Float);
+                if let Some(&at) = columns.iter().find(|at| !numeric(at)) {
+                    let column = plan.columns[at].clone();
+                    return Err(RunError::NotNumeric { column });
+                }
+            }
             RelOp::Aggregate { .. } | RelOp::Deny { .. } => {}
         }
         Ok(())

@@ -66,6 +66,12 @@ pub(super) fn bind(
             }
             Ok(Bound::Whole(low, high))
         }
+        RelOp::Isolate { columns, .. } => match columns.iter().find(|&&at| !is_numeric(kinds[at])) {
+            None => Ok(Bound::Nothing),
+            Some(&at) => Err(RunError::NotNumeric {
+                column: plan.columns[at].clone(),
+            }),
+        },
         RelOp::Select { .. } | RelOp::Distinct { .. } | RelOp::Aggregate { .. } | RelOp::Deny { .. } => {
             Ok(Bound::Nothing)
         }

@@ -137,7 +137,7 @@ impl<'p> Judge<'p> {
                     }
                 }
                 RelOp::Distinct { .. } => self.distinct(record, &judged.row, index, None),
-                RelOp::Deny { reason, .. } => {
+                RelOp::Deny { reason, .. } | RelOp::Isolate { reason, .. } => {
                     let learned = self.learned[index].as_ref();
                     if learned.is_some_and(|rows| rows.has_row(record.row)) {
                         Verdict::Refuse(*reason)
@@ -310,6 +310,15 @@ impl<'p> Judge<'p> {
         self.cells.fingerprint()
     }
 
+    fn numeric(&self, column: usize) -> Result<(), RunError> {
+        if is_numeric(self.kinds[column]) {
+            return Ok(());
+        }
+        Err(RunError::NotNumeric {
+            column: self.plan.columns[column].clone(),
+        })
+    }
+
     /// Shows a record that has reached `op` to its learner.
     pub(super) fn teach(
         &mut self,
@@ -321,11 +330,7 @@ impl<'p> Judge<'p> {
         match op {
             RelOp::Aggregate { columns, .. } => {
                 for (which, &column) in columns.iter().enumerate() {
-                    if !is_numeric(self.kinds[column]) {
-                        return Err(RunError::NotNumeric {
-                            column: self.plan.columns[column].clone(),
-                        });
-                    }
+                    self.numeric(column)?;
                     if let Some(text) = row.text(record, column, &mut self.scratch) {
                         learner.value(which, number(text));
                     }
@@ -333,6 +338,14 @@ impl<'p> Judge<'p> {
             }
             RelOp::Distinct { keys, .. } => {
                 learner.fingerprint(self.fingerprint(record, row, keys), record.row);
+            }
+            RelOp::Isolate { columns, .. } => {
+                let mut numbers = Vec::with_capacity(columns.len());
+                for &column in columns {
+                    self.numeric(column)?;
+                    numbers.push(row.text(record, column, &mut self.scratch).map(number));
+                }
+                learner.numbers(numbers.into_iter(), record.row);
             }
             RelOp::Deny { columns, .. } => {
                 let mut cells = Vec::with_capacity(columns.len());

@@ -12,10 +12,11 @@ use crate::constraint::Comparison;
 use crate::engine::typed;
 use crate::error::RunError;
 use crate::ledger::Ledger;
+use crate::outlier::IsolationForest;
 use crate::profile::Profile;
 use crate::spec::{
     Action, Blame, Check, ColumnType, Compare, Deny, DropDuplicates, DropMissing, Equality, Fill, Format,
-    How, Keep, OutlierMethod, Outliers, PipelineSpec, Read, References, Rule, Step, Unique,
+    How, Isolate, Keep, OutlierMethod, Outliers, PipelineSpec, Read, References, Rule, Step, Unique,
 };
 
 /// What can be observed of a run.
@@ -210,6 +211,13 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => (column(), refusal()).prop_map(|(column, on_fail)| {
             Step::References(References { on_fail, ..References::new([column], "").keys(["k"]) })
+        }),
+        1 => (columns(), refusal(), 1..9usize).prop_map(|(mut columns, on_fail, sample)| {
+            if columns.is_empty() {
+                columns = vec!["a".to_owned(), "b".to_owned()];
+            }
+            let forest = IsolationForest::new(5, sample).unwrap();
+            Step::Isolate(Isolate { on_fail, forest, seed: 3, ..Isolate::new(columns) })
         }),
         1 => (refusal(), any::<bool>()).prop_map(|(on_fail, every)| {
             let blame = if every { Blame::Every } else { Blame::Suspects };
