@@ -10,11 +10,20 @@ use crate::record::{self, Record};
 use crate::{CRATES, Provenance, Verdict};
 
 const TITLE: &str = "# Comparison with peers\n\n\
-Ours and every peer interleaved in one run, losses included. Each figure is the median of the rounds, with the smallest \
-and the largest; ahead and behind mean that no round of one overlapped a round of the other, level that some did. A pair \
-is judged by its main figure, mostly `cpu`: processor time of the whole process. `wall` is elapsed time.\n\n\
-Measured by the command of each section; `--render` adds its result to docs/compare/ and writes this page and its plots \
-anew from there. Do not edit by hand.\n";
+Our crates beside the tools that people use for the same work, each case measured in one run, losses included.\n\n\
+How to read it:\n\n\
+- Ours and every peer take turns, round by round. A figure is the median of the rounds, with the smallest and the largest in \
+parentheses.\n\
+- A case with one peer is a pair. **Ahead** and **behind** mean that no round of one overlapped a round of the other, **level** \
+that some did.\n\
+- `cpu` is processor time of the whole process, all its threads together, and judges a pair where nothing else is said; `wall` is \
+the time that passed.\n\
+- \"Times better\" above 1 is in our favour, whichever of the figures is the better one.\n\
+- Some peers are no rival but a floor: a part of the same work alone, such as a plain copy of the file, one hash or one lock. Ours \
+cannot be ahead of these; how far behind it is says what the rest of the work costs.\n\
+- \"No peer\" has our figures alone.\n\n\
+The command of each section measures it anew. With `--render` the results are added to docs/compare/, and this page and its \
+plots are written from there: do not edit them by hand.\n";
 
 /// Writes the page and the plots of the results in `docs/compare`, after those of `results` have been added to them.
 ///
@@ -62,14 +71,24 @@ pub fn render(docs: &Path, results: &Path) -> io::Result<()> {
 fn section(name: &str, records: &[Record], pairs: &[Pair<'_>]) -> String {
     let mut text =
         format!("\n## {name}\n\n`cargo run --release -p modelops-benches --bin compare -- {name}`\n\n");
-    let mut places: Vec<&Provenance> = Vec::new();
-    for record in records {
-        if !places.contains(&&record.run) {
-            places.push(&record.run);
+    let mut places: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for Provenance { cpu, commit, rounds } in records.iter().map(|record| &record.run) {
+        let rounds = rounds.to_string();
+        match places
+            .iter_mut()
+            .find(|place| (place.0, place.1) == (cpu, commit))
+        {
+            Some(place) if place.2.contains(&rounds) => {}
+            Some(place) => place.2.push(rounds),
+            None => places.push((cpu, commit, vec![rounds])),
         }
     }
-    for Provenance { cpu, commit, rounds } in places {
-        let _ = writeln!(text, "- {cpu}; commit {commit}; {rounds} rounds");
+    for (cpu, commit, rounds) in places {
+        let _ = writeln!(
+            text,
+            "- {cpu}; commit {commit}; rounds of a case: {}",
+            rounds.join(", ")
+        );
     }
     let _ = writeln!(
         text,
@@ -117,17 +136,41 @@ fn section(name: &str, records: &[Record], pairs: &[Pair<'_>]) -> String {
                 );
             }
         }
-        if record.peers.is_empty() && record.missing.is_empty() {
-            let ours = format!(
-                "{}: {} {}",
-                record.metric,
-                crate::table::spread(&record.ours),
-                record.unit
+    }
+    let alone = |record: &&Record| record.peers.is_empty() && record.missing.is_empty();
+    for first in records.iter().filter(alone) {
+        let mut figures = records
+            .iter()
+            .filter(alone)
+            .filter(|other| other.case == first.case);
+        // All figures of a case are one row, where its first one stands.
+        if figures.next().is_some_and(|head| std::ptr::eq(head, first)) {
+            let further: Vec<String> = figures.map(figure).collect();
+            row(
+                &mut text,
+                &[
+                    &first.case,
+                    "no peer",
+                    &figure(first),
+                    "",
+                    "",
+                    &further.join("; "),
+                ],
             );
-            row(&mut text, &[&record.case, "no peer", ours.trim_end(), "", "", ""]);
         }
     }
     text
+}
+
+/// A figure of ours alone, with its name.
+fn figure(record: &Record) -> String {
+    let ours = format!(
+        "{}: {} {}",
+        record.metric,
+        crate::table::spread(&record.ours),
+        record.unit
+    );
+    ours.trim_end().to_owned()
 }
 
 fn row(text: &mut String, cells: &[&str]) {

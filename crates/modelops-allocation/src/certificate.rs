@@ -62,7 +62,7 @@ pub(crate) const UNIT: u128 = 1_000_000;
 impl Certificate {
     /// Prices that make the bound small, by a subgradient method.
     ///
-    /// **Complexity**: 6,000 rounds of O(groups · sizes · 1000 + shapes · classes): half a second for the openb trace.
+    /// **Complexity**: 6,000 rounds of O(groups · sizes · 1000 + shapes · classes): half a second for the openb trace ([`crate::trace`]).
     #[must_use]
     pub fn fit(fleet: &Fleet, workload: &Workload) -> Self {
         Self::fit_keeping(fleet, workload, &[])

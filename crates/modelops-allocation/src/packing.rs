@@ -46,7 +46,7 @@ pub struct Packing {
 /// doi:10.1016/0166-218X(90)90094-S; S. Fekete, J. Schepers, *New classes of fast lower bounds for bin packing problems*, 2001,
 /// doi:10.1007/s101070100243; K. Fleszar, K. Hindi, *New heuristics for one-dimensional bin-packing*, 2002,
 /// doi:10.1016/S0305-0548(00)00082-4.
-#[doc(alias = "bin_packing")]
+#[doc(alias("bin_packing", "binpack"))]
 pub fn pack(sizes: &[u64], capacity: u64, options: &SolverOptions) -> Result<Packing, SolveError> {
     if let Some(item) = sizes.iter().position(|size| *size > capacity) {
         return Err(SolveError::Oversized {

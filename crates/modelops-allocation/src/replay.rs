@@ -152,8 +152,9 @@ impl Replay {
         self.rejected.get(&request).copied().unwrap_or(0)
     }
 
-    /// The allocated part of all devices in percent, the mean over the arrivals at which the arrived load rounds to `percent`
-    /// of the devices; `None` where there was no such arrival.
+    /// The allocated part of all devices, in percent, when the load that has arrived is `percent` of them.
+    ///
+    /// The mean over the arrivals at which that load rounds to `percent`; `None` where there was no such arrival.
     #[must_use]
     pub fn allocation_at(&self, percent: u64) -> Option<f64> {
         let of = |part: u64| 100.0 * part as f64 / self.capacity as f64;

@@ -1,4 +1,5 @@
-//! Traces of real clusters: the openb CSV files, and the arrivals that the published experiments make of them.
+//! Traces of a real cluster: the CSV files called openb of Alibaba's cluster-trace-gpu-v2023, and the arrivals that the published
+//! experiments make of them.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -111,10 +112,10 @@ pub fn openb_pods(csv: &str) -> Result<Vec<Request>, TraceError> {
         .collect()
 }
 
-/// The arrivals of the published experiments: `pods` shuffled, then pods drawn with replacement until the next would exceed
-/// `load` thousandths of the fleet's devices; where the pods exceed it themselves, random ones are left out.
+/// The arrivals of the published experiments, as positions in `pods`.
 ///
-/// Returns positions in `pods`.
+/// The pods are shuffled, then pods are drawn with replacement until the next would exceed `load` thousandths of the fleet's devices;
+/// where the pods exceed it themselves, random ones are left out.
 ///
 /// # References
 /// Q. Weng et al., USENIX ATC 2023, the `tune` step of the artifact.

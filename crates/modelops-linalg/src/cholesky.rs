@@ -6,7 +6,7 @@ use crate::kernel::layout::{clear_upper, column_major, column_major_lower, mirro
 use crate::kernel::scan::{all_finite, non_finite, non_finite_lower};
 use crate::{FactorError, Real, SolveError};
 
-/// `A = L Lᵀ` of a symmetric positive definite matrix.
+/// Cholesky factorization `A = L Lᵀ` of a symmetric positive definite matrix.
 ///
 /// Use it for covariance, Gram and kernel matrices: it costs half of [`Lu`](crate::Lu), needs no pivoting and tells at
 /// which pivot a matrix stops being positive definite. For least squares with nearly dependent columns use

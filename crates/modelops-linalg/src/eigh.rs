@@ -7,7 +7,7 @@ use crate::backend;
 use crate::kernel::layout::column_major_lower;
 use crate::kernel::scan::non_finite_lower;
 
-/// `A = V diag(λ) Vᵀ` of a symmetric matrix.
+/// Eigenvalues and eigenvectors of a symmetric matrix: `A = V diag(λ) Vᵀ`.
 ///
 /// Only the lower triangle of the input is read. The sign of a vector is fixed: its first entry of largest magnitude
 /// (to one part in 10⁶) is positive. Vectors of equal eigenvalues span the right space, but are not unique.

@@ -8,7 +8,7 @@ use crate::kernel::layout::column_major;
 use crate::kernel::scan::non_finite;
 use crate::{FactorError, SolveError};
 
-/// `P A = L U` of a square matrix, with partial pivoting.
+/// LU factorization `P A = L U` of a square matrix, with partial pivoting.
 ///
 /// Use it for general square systems. For symmetric positive definite ones [`Cholesky`](crate::Cholesky) costs half;
 /// for more rows than columns use [`Qr`](crate::Qr).

@@ -9,7 +9,7 @@ use crate::{Real, ShapeMismatch};
 /// depend on how many threads share the panels; 128 rows of a large product keep the packing of `b` under one percent.
 const PANEL: usize = 128;
 
-/// `C ← α A B + β C`.
+/// Matrix product `C ← α A B + β C`.
 ///
 /// With β = 0 what C held does not matter. NaN and infinities go through as the arithmetic has it. Transposed views
 /// (`a.t()`) and contiguous ones of either order cost no copy.
@@ -61,7 +61,7 @@ pub fn gemm<T: Real>(
     Ok(())
 }
 
-/// `C ← α A Aᵀ + β C` for a symmetric C: half the work of [`gemm`].
+/// Product of a matrix with its own transpose, `C ← α A Aᵀ + β C`, for a symmetric C: half the work of [`gemm`].
 ///
 /// For the Gram matrix `XᵀX` pass `x.t()`. Only the lower triangle of C is read; both are written, equal to the bit.
 ///

@@ -8,7 +8,7 @@ use crate::kernel::layout::column_major;
 use crate::kernel::scan::non_finite;
 use crate::{FactorError, SolveError};
 
-/// `A = Q R` by Householder reflections, for a matrix with at least as many rows as columns.
+/// QR factorization `A = Q R` by Householder reflections, for a matrix with at least as many rows as columns.
 ///
 /// Use it for least squares: unlike the normal equations it does not square the condition number. The signs are those
 /// of the factorization with a non-negative diagonal of R, so that both backends give one answer.

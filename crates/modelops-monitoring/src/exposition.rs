@@ -131,14 +131,15 @@ impl Registry {
         }
     }
 
-    /// Appends all metrics as one OTLP `ExportMetricsServiceRequest` in protobuf, to be posted to `/v1/metrics` of a
-    /// collector as `application/x-protobuf`.
+    /// Appends all metrics in OTLP, the protocol of OpenTelemetry: one `ExportMetricsServiceRequest` in protobuf, to be
+    /// posted to `/v1/metrics` of a collector as `application/x-protobuf`.
     ///
     /// `resource` describes the service (`service.name` at least); `unix_nanos` is now, in nanoseconds since the epoch.
     /// Counts are cumulative; give the registry a [start](crate::RegistryOptions::start), which the protocol asks for.
     /// Histograms are exponential ones, whose bucket `i` is ours of index `i + 1`.
     ///
     /// **Numerics**: NaN and infinite observations are left out, for the format has no bucket for them.
+    #[doc(alias("opentelemetry", "otel"))]
     pub fn encode_otlp(&self, resource: &[(&str, &str)], unix_nanos: u64, out: &mut Vec<u8>) {
         self.encode(
             |families, out| otlp::encode(families, resource, unix_nanos, out),

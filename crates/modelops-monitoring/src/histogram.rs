@@ -366,8 +366,9 @@ impl Histogram {
         self.read(&Reader::new()).sketch()
     }
 
-    /// A quantile of the distribution so far; see [`Sketch::quantile`].
+    /// A quantile of the distribution so far, 0.99 for the 99th percentile; see [`Sketch::quantile`].
     #[must_use]
+    #[doc(alias("p50", "p95", "p99", "percentile"))]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.snapshot().quantile(q)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::ValueError;
 use crate::histogram::Histogram;
 
-/// What a service promises: a share of events that must be good.
+/// A service level objective (SLO): the share of events that a service promises to be good.
 ///
 /// An availability objective counts answered requests; a latency objective counts requests answered within a
 /// threshold (give the histogram that threshold as a classic bound, and the count is exact).

@@ -152,7 +152,7 @@ pub struct LogReport {
 /// assert_eq!(report.groups["timeout"].count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[doc(alias("request_log", "access_log", "jsonl"))]
+#[doc(alias("request_log", "access_log", "jsonl", "log_rotation"))]
 #[derive(Debug)]
 pub struct RecordLog {
     shared: Arc<Shared>,
@@ -364,7 +364,7 @@ impl RecordLog {
     /// Waits until all records handed over so far are with the operating system.
     ///
     /// # Errors
-    /// The failure that stopped the writer.
+    /// The failure that stopped the writer: [`LogError::Io`] or [`LogError::Redactor`].
     pub fn flush(&self) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         while state.failure.is_none() && (state.writing || !state.pending.is_empty() || state.untold > 0) {
@@ -388,7 +388,7 @@ impl RecordLog {
     /// Writes what is pending, ends the writer and says what was written.
     ///
     /// # Errors
-    /// The failure that stopped the writer.
+    /// The failure that stopped the writer: [`LogError::Io`] or [`LogError::Redactor`].
     pub fn close(mut self) -> Result<LogReport, LogError> {
         self.end();
         let state = self.shared.lock();

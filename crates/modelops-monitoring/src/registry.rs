@@ -130,7 +130,7 @@ impl Registry {
     /// Registers a counter without labels.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, or exhausted storage.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Storage`].
     pub fn counter(&self, name: &str, help: &str) -> Result<Counter, RegisterError> {
         Ok(self.counter_family::<()>(name, help)?.bind(&()))
     }
@@ -138,7 +138,7 @@ impl Registry {
     /// Registers a gauge without labels.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`].
     pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, RegisterError> {
         Ok(self.gauge_family::<()>(name, help)?.bind(&()))
     }
@@ -146,7 +146,8 @@ impl Registry {
     /// Registers a histogram without labels.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, bounds that do not rise, or exhausted storage.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Bounds`],
+    /// [`RegisterError::FastRange`], [`RegisterError::Storage`].
     pub fn histogram(
         &self,
         name: &str,
@@ -159,7 +160,8 @@ impl Registry {
     /// Registers a family of counters told apart by `L`.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, a bad label, or exhausted storage.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Label`], [`RegisterError::DuplicateLabel`],
+    /// [`RegisterError::Storage`].
     pub fn counter_family<L: LabelSet>(
         &self,
         name: &str,
@@ -171,7 +173,7 @@ impl Registry {
     /// Registers a family of gauges told apart by `L`.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, or a bad label.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Label`], [`RegisterError::DuplicateLabel`].
     pub fn gauge_family<L: LabelSet>(
         &self,
         name: &str,
@@ -183,7 +185,8 @@ impl Registry {
     /// Registers a family of histograms told apart by `L`.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, a bad label, bounds that do not rise, or exhausted storage.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Label`], [`RegisterError::DuplicateLabel`],
+    /// [`RegisterError::Bounds`], [`RegisterError::FastRange`], [`RegisterError::Storage`].
     #[expect(clippy::needless_pass_by_value, reason = "options are built in the call")]
     pub fn histogram_family<L: LabelSet>(
         &self,
@@ -236,7 +239,7 @@ impl Registry {
     /// ```
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, or a bad label.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Label`], [`RegisterError::DuplicateLabel`].
     pub fn info(&self, name: &str, help: &str, facts: &[(&str, &str)]) -> Result<(), RegisterError> {
         let names: Vec<_> = facts.iter().map(|(name, _)| *name).collect();
         check_labels(&names)?;
@@ -249,7 +252,8 @@ impl Registry {
     /// Registers a set of states, each on or off, that the variants of `E` name.
     ///
     /// # Errors
-    /// [`RegisterError`] for a malformed or taken name, or where `E` is text or has more than 64 values.
+    /// [`RegisterError::Name`], [`RegisterError::Taken`]; [`RegisterError::States`] where `E` is text or has more
+    /// than 64 values.
     pub fn state_set<E: LabelValue>(&self, name: &str, help: &str) -> Result<StateSet<E>, RegisterError> {
         let set = StateSet::new().ok_or(RegisterError::States)?;
         let cells = set.cells();

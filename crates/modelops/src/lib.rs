@@ -1,4 +1,6 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "monitoring", doc = include_str!("../README.md"))]
+// The example of the page needs the feature.
+#![cfg_attr(not(feature = "monitoring"), doc = "README.md is the page.")]
 
 #[cfg(feature = "allocation")]
 pub use modelops_allocation as allocation;

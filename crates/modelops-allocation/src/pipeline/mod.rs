@@ -42,7 +42,7 @@ impl Layer {
         }
     }
 
-    /// What it occupies in the memory of its device.
+    /// What it occupies in the memory of its device, in any unit, MiB for instance; the same unit everywhere.
     #[must_use]
     pub fn with_memory(mut self, memory: u64) -> Self {
         self.memory = memory;
@@ -83,7 +83,7 @@ pub struct DeviceKind {
 }
 
 impl DeviceKind {
-    /// `count` devices with this much memory each.
+    /// `count` devices with this much memory each, in the unit of [`Layer::with_memory`].
     #[must_use]
     pub fn new(name: impl Into<String>, count: u32, memory: u64) -> Self {
         Self {

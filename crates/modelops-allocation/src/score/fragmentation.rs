@@ -10,7 +10,7 @@ use crate::workload::Request;
 
 /// The steps in which two fragmentation gradients differ; within one step they tie, and the tie rule decides.
 ///
-/// Steps are not a detail: on the openb trace the exact gradient places 2.3 points less than the published steps.
+/// Steps are not a detail: on the openb trace ([`crate::trace`]) the exact gradient places 2.3 points less than the published steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quantum {

@@ -1,4 +1,6 @@
-//! How good is it to place this here: the one point where policies differ.
+//! Scores of a place for a replica: best fit, worst fit, packing and the others, or one of yours ([`Score`]).
+//!
+//! Everything else of a greedy placement is the same for all of them.
 
 mod bid_price;
 mod dot_product;

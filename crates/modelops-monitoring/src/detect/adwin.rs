@@ -39,7 +39,7 @@ impl AdwinOptions {
     }
 }
 
-/// Keeps a window that is as long as its mean stays the same, and reports when it has to be cut.
+/// Adaptive windowing (ADWIN): a window that grows while its mean stays the same, and reports when it has to be cut.
 ///
 /// Needs no threshold in the unit of the values. After a report it begins anew with the next value, as river does.
 ///

@@ -1,7 +1,7 @@
 //! Control charts: exponentially weighted means and cumulative sums.
 
-/// An exponentially weighted mean with control limits, for small lasting shifts of a value whose mean and deviation are
-/// known.
+/// An exponentially weighted moving average (EWMA) with control limits, for small lasting shifts of a value whose mean
+/// and deviation are known.
 ///
 /// **Formula**: `z ← λ·x + (1 − λ)·z` with `z₀ = μ`; out of control where `|z − μ| > L·σ·√(λ/(2 − λ)·(1 − (1 − λ)^2t))`.
 ///
@@ -74,7 +74,7 @@ impl Ewma {
     }
 }
 
-/// Two-sided cumulative sums, which find a lasting shift of known size soonest.
+/// Two-sided cumulative sums (CUSUM), which find a lasting shift of known size soonest.
 ///
 /// **Formula**: `C⁺ ← max(0, C⁺ + (x − μ)/σ − k)`, `C⁻ ← max(0, C⁻ − (x − μ)/σ − k)`; a shift where either exceeds `h`.
 /// `k` is half the shift to be found, in deviations.

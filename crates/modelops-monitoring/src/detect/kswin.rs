@@ -36,8 +36,8 @@ impl KswinOptions {
     }
 }
 
-/// Compares the newest values of a window with a random sample of the older ones, by the whole distribution and not by
-/// the mean alone.
+/// Kolmogorov-Smirnov windowing (KSWIN): compares the newest values of a window with a random sample of the older ones,
+/// by the whole distribution and not by the mean alone.
 ///
 /// `below` is the source of chance: a number below its argument, evenly distributed. The same source gives the same
 /// reports. After a report the next value begins a new window, as in river.

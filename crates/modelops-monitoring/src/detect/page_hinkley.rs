@@ -41,12 +41,14 @@ impl PageHinkleyOptions {
     }
 }
 
-/// Reports a change of the mean once the deviations from the running mean add up, in either direction.
+/// The Page-Hinkley test: reports a change of the mean once the deviations from the running mean add up, in either
+/// direction.
 ///
 /// Cheap, and quick on abrupt changes of a known size; [`Adwin`](crate::detect::Adwin) needs no threshold. After a
 /// report it begins anew with the next value.
 ///
 /// **Formula**: `S ← α·S + x − x̄ − δ`; a change where `S − min S > λ`, and likewise downwards.
+/// x̄ is the running mean; α, δ and λ are `alpha`, `delta` and `threshold` of the options.
 ///
 /// **Numerics**: the same operations in the same order as river 0.26; NaN is ignored.
 ///

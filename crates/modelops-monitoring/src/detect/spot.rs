@@ -38,12 +38,14 @@ impl SpotOptions {
     }
 }
 
-/// Reports values so large that only a share `risk` of ordinary ones exceeds them, whatever their distribution.
+/// Streaming peaks over a threshold (SPOT): reports values so large that only a share `risk` of ordinary ones exceeds
+/// them, whatever their distribution.
 ///
 /// It fits a generalized Pareto distribution to what lies above a high quantile and goes on learning; what it reports it
 /// learns as a value at the threshold. Give it `-x` to find small values. A trend has to be taken out first.
 ///
-/// **Formula**: `z = t + σ/ξ·((q·n/N)^−ξ − 1)` with N values above `t` among n, `q` the risk.
+/// **Formula**: reports above `z = t + σ/ξ·((q·n/N)^−ξ − 1)`, with N values above the quantile `t` among n, `q` the risk, ξ and
+/// σ the shape and scale of the Pareto distribution.
 ///
 /// **Complexity**: O(1) amortised a value; a fit, whenever a tenth more was learnt, takes O(2,000).
 ///
@@ -61,7 +63,7 @@ impl SpotOptions {
 ///
 /// **References**: A. Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory", KDD 2017,
 /// doi:10.1145/3097983.3098144; J. R. M. Hosking, J. R. Wallis, Technometrics 29, 1987, doi:10.1080/00401706.1987.10488243.
-#[doc(alias = "extreme_value")]
+#[doc(alias("extreme_value", "outlier"))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spot {
     options: SpotOptions,

@@ -124,7 +124,7 @@ pub struct Goodput {
 pub struct StepStats {
     /// Share of the KV cache in use, 0 to 1.
     pub kv_cache_usage: f64,
-    /// Tokens looked up in the prefix cache, and found there.
+    /// Tokens looked up in the prefix cache, found or not.
     pub prefix_queries: u64,
     /// Tokens of those that were found.
     pub prefix_hits: u64,

@@ -277,7 +277,7 @@ impl JwtVerifier {
     }
 }
 
-/// Issues tokens signed with an Ed25519 key.
+/// Issues tokens signed with an Ed25519 key; the example is at [`JwtVerifier`].
 #[doc(alias("OIDC", "json_web_token"))]
 #[derive(Debug)]
 pub struct JwtIssuer {

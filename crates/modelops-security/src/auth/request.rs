@@ -197,7 +197,7 @@ enum VerifyingSide {
     Ed25519(VerifyingKey),
 }
 
-/// Verifies signed requests, each once.
+/// Verifies signed requests, each once; the example is at [`RequestSigner`].
 #[doc(alias("HMAC", "webhook"))]
 pub struct RequestVerifier {
     keys: HashMap<String, VerifyingSide>,
@@ -252,8 +252,9 @@ impl RequestVerifier {
         Ok(())
     }
 
-    /// Checks a request at the time `now` and gives the name of the key. `target_uri` is the one this server was asked for, built from its
-    /// own name, not from a header that the caller chose.
+    /// Checks a request at the time `now` and gives the name of the key.
+    ///
+    /// `target_uri` is the one this server was asked for, built from its own name, not from a header that the caller chose.
     ///
     /// # Errors
     ///

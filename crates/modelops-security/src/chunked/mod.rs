@@ -1,4 +1,5 @@
-//! C2SP chunked encryption, byte for byte: the payload of every sealed file, also usable alone.
+//! Chunked encryption of C2SP (Community Cryptography Specification Project), byte for byte: the payload of every sealed
+//! file, also usable alone.
 //!
 //! A message is cut into chunks of 16 KiB, the last always shorter; each is sealed with AES-GCM under a key that is
 //! derived for this message alone and committed to before the first chunk. Any implementation of

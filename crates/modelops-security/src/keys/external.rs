@@ -28,7 +28,7 @@ pub trait KmsProvider: Send + Sync {
     fn unwrap(&self, key_ref: &str, wrapped: &[u8], binding: &[u8]) -> Result<Option<DataKey>, KeyError>;
 }
 
-/// Seals and opens with one key of a [`KmsProvider`].
+/// Seals and opens with one key of a [`KmsProvider`]; the example is at [`KeyringService`](super::KeyringService).
 #[derive(Debug)]
 pub struct ExternalKeys<P> {
     service: P,

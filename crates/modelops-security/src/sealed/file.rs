@@ -143,6 +143,7 @@ pub(crate) fn seal_into<E: From<SealError> + Send>(
 /// Opens the sealed file `source` into the new file `destination`, on all cores, in 1 MiB a core.
 ///
 /// The destination appears whole, authenticated to its last byte, or not at all; it is synced and readable by its owner alone.
+/// The example is at [`seal_file`].
 ///
 /// # Errors
 ///

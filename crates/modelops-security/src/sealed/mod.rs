@@ -1,7 +1,7 @@
 //! Sealed files: weights and training data that lie on storage nobody has to trust.
 //!
 //! A sealed file is a header of two copies, which holds the wrapped data key, and a payload in
-//! [C2SP chunked encryption](crate::chunked). docs/SEALED-FORMAT.md gives every byte.
+//! [C2SP chunked encryption](crate::chunked). docs/SEALED-FORMAT.md of the repository gives every byte.
 
 #[cfg(unix)]
 mod cursor;
