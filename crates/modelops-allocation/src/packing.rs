@@ -20,12 +20,12 @@ pub struct Packing {
 /// Packs items into as few bins of one capacity as possible, close to the least number, with a bound.
 ///
 /// Use it to ask how many equal devices a set of models needs; for devices that differ, and more than one resource, use
-/// [`crate::Greedy`]. Best fit by decreasing size comes first, then bins that are filled as full as can be one after the other,
-/// and then a search that takes a few bins apart and fills them again, until the bound is met or the limit of states is
-/// reached. A state is one item tried in one bin.
+/// [`crate::Greedy`]. Best fit by decreasing size comes first, then bins that are filled as full as can be one after the other, bins
+/// with the same number of items each, and then a search that takes a few bins apart and fills them again, until the bound is
+/// met or the limit of states is reached. A state is one item tried in one bin.
 ///
-/// The bound is the best of L2 of Martello and Toth over all its thresholds and of dual feasible functions over all divisors up
-/// to 100: exact integers, no linear programme.
+/// The bound is the best of L2 of Martello and Toth over all its thresholds, of dual feasible functions over all divisors up
+/// to 100, and of how many items bins would have to hold: exact integers, no linear programme.
 ///
 /// # Errors
 /// [`SolveError::Oversized`] where an item is larger than the capacity, [`SolveError::Overflow`] where the sizes sum to 2⁶² or
@@ -61,7 +61,7 @@ pub fn pack(sizes: &[u64], capacity: u64, options: &SolverOptions) -> Result<Pac
     let mut order: Vec<u32> = (0..sizes.len() as u32).collect();
     order.sort_by_key(|i| std::cmp::Reverse(sizes[*i as usize]));
     let sorted: Vec<u64> = order.iter().map(|i| sizes[*i as usize]).collect();
-    let bound = bound(&sorted, capacity);
+    let mut bound = bound(&sorted, capacity);
     let mut packer = Packer {
         sizes: &sorted,
         capacity,
@@ -69,10 +69,21 @@ pub fn pack(sizes: &[u64], capacity: u64, options: &SolverOptions) -> Result<Pac
     };
     let mut bins = best_fit(&sorted, capacity);
     if bins.len() > bound {
+        bound = by_number(&sorted, capacity, bound);
+    }
+    if bins.len() > bound {
         let all = (0..sorted.len() as u32).collect();
         if let Some(filled) = packer.fill(all, bins.len()) {
             bins = filled;
         }
+        let once = sorted.len() as u64;
+        if bins.len() > bound
+            && packer.left >= once
+            && let Some(even) = even(&sorted, capacity, bound)
+        {
+            bins = even;
+        }
+        packer.left = packer.left.saturating_sub(once);
         packer.search(&mut bins, bound);
     }
     let status = if bins.len() == bound {
@@ -142,6 +153,73 @@ fn second(sizes: &[u64], capacity: u64) -> usize {
         best = best.max(half + more as usize);
     }
     best
+}
+
+/// Raises a bound as long as so few bins would have to hold more items than fit.
+///
+/// Of n items in m bins at least n − q m are in excess of q in their bin. If a bins are those with more than q, they hold q a of
+/// them and all of the excess, and that many smallest items fit into a bins: for some a, or m bins are too few. More bins than
+/// the excess need not be tried: each of them would hold q + 1, on average no smaller ones. The same holds for the items above any
+/// threshold alone.
+fn by_number(sizes: &[u64], capacity: u64, mut bins: usize) -> usize {
+    let mut last = 0;
+    for part in (2..=20_u64).chain([u64::MAX]) {
+        let count = sizes.partition_point(|size| *size > capacity / part);
+        if count == last || count == 0 {
+            continue;
+        }
+        last = count;
+        let mut smallest = vec![0_u128];
+        for size in sizes[..count].iter().rev() {
+            smallest.push(smallest[smallest.len() - 1] + u128::from(*size));
+        }
+        let enough = |bins: usize| {
+            let each = count.div_ceil(bins) - 1;
+            let excess = count - each * bins;
+            (1..=excess).any(|a| smallest[each * a + excess] <= a as u128 * u128::from(capacity))
+        };
+        if enough(bins) {
+            continue;
+        }
+        // Each alone is enough. Whatever is not enough is a proof by itself.
+        let mut most = count;
+        while most - bins > 1 {
+            let between = usize::midpoint(bins, most);
+            if enough(between) {
+                most = between;
+            } else {
+                bins = between;
+            }
+        }
+        bins = most;
+    }
+    bins
+}
+
+/// Bins that hold the same number of items, or one more of the smaller ones, each item into the emptiest of them; `None` where that
+/// overfills one. It is what sizes in a narrow range need.
+fn even(sizes: &[u64], capacity: u64, count: usize) -> Option<Vec<Vec<u32>>> {
+    let each = sizes.len() / count;
+    let more = sizes.len() - each * count;
+    let mut bins = Vec::with_capacity(count);
+    let mut item = 0;
+    for (number, most) in [(count - more, each), (more, each + 1)] {
+        let mut open: std::collections::BTreeSet<(u64, usize)> = (0..number).map(|bin| (0, bin)).collect();
+        let mut part = vec![Vec::with_capacity(most); number];
+        for _ in 0..number * most {
+            let (load, bin) = open.pop_first().expect("no bin is full before the last item");
+            if load + sizes[item] > capacity {
+                return None;
+            }
+            part[bin].push(item as u32);
+            if part[bin].len() < most {
+                open.insert((load + sizes[item], bin));
+            }
+            item += 1;
+        }
+        bins.append(&mut part);
+    }
+    Some(bins)
 }
 
 /// Largest first, each into the fullest bin with room.

@@ -59,7 +59,8 @@ pub struct VectorSelection {
 /// [`SolveError::Dimensions`] where an item has not one weight for each capacity, [`SolveError::Overflow`] where the values or the
 /// weights on one resource sum to 2⁴⁰ or more.
 ///
-/// **Complexity**: O(n · m) for each of some hundred rounds of prices, and the limit in [`SolverOptions`] for the search.
+/// **Complexity**: O(n · m) for each of some thirty rounds of prices (some hundred where n is below 4,096 or the limit in
+/// [`SolverOptions`] allows it), O(n log n) a greedy selection, and that limit for the search.
 ///
 /// # Example
 /// ```
@@ -153,6 +154,12 @@ fn check(items: &[VectorItem], capacities: &[u64]) -> Result<(), SolveError> {
 /// Rounds of the descent to prices.
 const ROUNDS: usize = 400;
 
+/// So many of them on all items, whatever the limit of states.
+const FEW: usize = 30;
+
+/// Of more items than this a sample is looked at first.
+const SAMPLE: usize = 4096;
+
 /// So many items in doubt are exchanged.
 const CORE: usize = 64;
 
@@ -220,15 +227,36 @@ impl Search {
         self.values[item] as f64 - cost
     }
 
-    /// Prices of the resources by subgradient steps, with a greedy selection now and then.
+    /// Prices of the resources, and greedy selections by them.
     fn prices(&mut self, capacities: &[i64]) -> Vec<f64> {
         let possible: Vec<usize> = (0..self.values.len()).filter(|i| self.fits(*i)).collect();
-        let mut prices = vec![0.0_f64; self.dims];
+        let rooms: Vec<f64> = capacities.iter().map(|room| *room as f64).collect();
+        let mut prices = vec![0.0; self.dims];
+        if possible.len() > SAMPLE {
+            // What a part of the items says of the prices is nearly true of all, and takes a part of the time.
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+            let sample: Vec<usize> = (0..SAMPLE)
+                .map(|_| possible[rng.random_range(0..possible.len())])
+                .collect();
+            prices = self.descend(&sample, &possible, &rooms, prices);
+        }
+        self.descend(&possible, &possible, &rooms, prices)
+    }
+
+    /// Subgradient steps on the items of a sample, with a greedy selection of all that is possible now and then.
+    fn descend(
+        &mut self,
+        sample: &[usize],
+        possible: &[usize],
+        rooms: &[f64],
+        mut prices: Vec<f64>,
+    ) -> Vec<f64> {
+        let part = sample.len() as f64 / possible.len().max(1) as f64;
         let (mut best, mut least, mut pace, mut stale) = (prices.clone(), f64::INFINITY, 1.0, 0);
         for round in 0..ROUNDS {
-            let mut over: Vec<f64> = capacities.iter().map(|room| -(*room as f64)).collect();
-            let mut value: f64 = prices.iter().zip(capacities).map(|(p, c)| p * *c as f64).sum();
-            for item in &possible {
+            let mut over: Vec<f64> = rooms.iter().map(|room| -room * part).collect();
+            let mut value: f64 = prices.iter().zip(&over).map(|(p, over)| -p * over).sum();
+            for item in sample {
                 let surplus = self.surplus(*item, &prices);
                 if surplus > 0.0 {
                     value += surplus;
@@ -237,7 +265,7 @@ impl Search {
                         .for_each(|(over, w)| *over += *w as f64);
                 }
             }
-            self.left = self.left.saturating_sub(possible.len() as u64);
+            self.left = self.left.saturating_sub(sample.len() as u64);
             if value < least {
                 (best, least, stale) = (prices.clone(), value, 0);
             } else {
@@ -247,16 +275,16 @@ impl Search {
                 }
             }
             if round % 40 == 0 {
-                self.greedy(&possible, &prices);
+                self.greedy(possible, &prices);
             }
             let slope = slope(&over, &prices);
-            if slope == 0.0 || self.left == 0 {
+            if slope == 0.0 || (self.left == 0 && round >= FEW && sample.len() > SAMPLE) {
                 break;
             }
-            let step = pace * (value - self.best.0 as f64).max(1.0) / slope;
+            let step = pace * (value - self.best.0 as f64 * part).max(part) / slope;
             advance(&mut prices, &over, step);
         }
-        self.greedy(&possible, &best);
+        self.greedy(possible, &best);
         best
     }
 

@@ -235,3 +235,69 @@ pub fn choice_instance(
     let heaviest = sum(|class| class.iter().map(|(_, w)| *w).max());
     (classes, u64::midpoint(lightest, heaviest))
 }
+
+/// Families of bin-packing instances: uniform sizes and triplets of E. Falkenauer (*A hybrid grouping genetic algorithm for bin
+/// packing*, 1996), and those after A. Scholl, R. Klein and C. Jürgens (*BISON*, 1997) and P. Schwerin and G. Wäscher (*The
+/// bin-packing problem*, 1997).
+pub const BIN_FAMILIES: [&str; 6] = [
+    "uniform", "triplets", "scholl-1", "scholl-2", "scholl-3", "schwerin",
+];
+
+/// The sizes of `count` items of a family and the capacity of a bin. Triplets come in threes that fill a bin, so a third of
+/// their number is the least number of bins.
+///
+/// # Panics
+/// If there is no such family.
+#[must_use]
+pub fn bin_instance(family: &str, count: usize, seed: u64) -> (Vec<u64>, u64) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let (low, high, capacity) = match family {
+        "uniform" => (20, 100, 150),
+        "scholl-1" => (
+            [1, 20, 30][seed as usize % 3],
+            100,
+            [100, 120, 150][seed as usize / 3 % 3],
+        ),
+        // Around a third, a fifth, a seventh or a ninth of the bin.
+        "scholl-2" => {
+            let mean = 1000 / [3, 5, 7, 9][seed as usize % 4];
+            let spread = mean * [20, 50, 90][seed as usize / 4 % 3] / 100;
+            (mean - spread, mean + spread, 1000)
+        }
+        "scholl-3" => (20_000, 35_000, 100_000),
+        "schwerin" => (150, 200, 1000),
+        "triplets" => {
+            let mut sizes = Vec::new();
+            for _ in 0..count / 3 {
+                let large = rng.random_range(380..=490);
+                let middle = rng.random_range(250..=(1000 - large) / 2);
+                sizes.extend([large, middle, 1000 - large - middle]);
+            }
+            return (sizes, 1000);
+        }
+        _ => panic!("no family `{family}`"),
+    };
+    (
+        (0..count).map(|_| rng.random_range(low..=high)).collect(),
+        capacity,
+    )
+}
+
+/// Values with the weights on `dims` resources of `count` items, and a part of the weights together as capacities, after P. Chu
+/// and J. Beasley (*A genetic algorithm for the multidimensional knapsack problem*, 1998).
+#[must_use]
+pub fn vector_instance(dims: usize, count: usize, part: f64, seed: u64) -> (Vec<(u64, Vec<u64>)>, Vec<u64>) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let items: Vec<(u64, Vec<u64>)> = (0..count)
+        .map(|_| {
+            let weights: Vec<u64> = (0..dims).map(|_| rng.random_range(1..=1000)).collect();
+            (
+                weights.iter().sum::<u64>() / dims as u64 + rng.random_range(1..=500),
+                weights,
+            )
+        })
+        .collect();
+    let room = |k: usize| items.iter().map(|(_, weights)| weights[k]).sum::<u64>();
+    let rooms = (0..dims).map(|k| (part * room(k) as f64) as u64).collect();
+    (items, rooms)
+}

@@ -1,7 +1,10 @@
 //! Quotas in trees of cohorts: the rules by a second reading, the fairness of the division, and the division unit by unit.
 
 use modelops_allocation::{Cohort, FairnessError, QuotaShare, QuotaStop, divide_quota};
+use num_bigint::BigUint;
 use proptest::prelude::*;
+
+use crate::fairness::parts;
 
 /// The plain data of a tree, read apart from the library.
 #[derive(Clone, Debug)]
@@ -299,4 +302,71 @@ fn bad_trees_are_refused_and_large_ones_are_exact() {
         .map(|share| share.amount.floor())
         .collect();
     assert_eq!(got, [0, most, most]);
+}
+
+/// Weighted max-min by its definition, level by level from the root: the members of a cohort either have all that they want or
+/// the same amount by weight, which is not less than what anybody else has by weight. Every set of satisfied members is tried.
+/// Exact, as numerator and denominator; without quotas below the root and without limits.
+fn by_definition(tree: &Tree, amount: (u128, u128), out: &mut Vec<(u128, u128)>) {
+    if tree.members.is_empty() {
+        out.push(amount);
+        return;
+    }
+    let members = &tree.members;
+    let wants: Vec<u128> = members
+        .iter()
+        .map(|member| member.leaves().iter().map(|leaf| u128::from(leaf.demand)).sum())
+        .collect();
+    let (num, den) = amount;
+    let mut found = None;
+    for set in 0..1_u32 << members.len() {
+        let satisfied = |i: usize| set >> i & 1 == 1;
+        let given: u128 = (0..members.len())
+            .filter(|i| satisfied(*i))
+            .map(|i| wants[i])
+            .sum();
+        let rest = (0..members.len()).filter(|i| !satisfied(*i));
+        let weight: u128 = rest.map(|i| u128::from(members[i].weight)).sum();
+        if given * den > num || (weight == 0 && given * den < num) {
+            continue;
+        }
+        // The level: what the others have for a weight of one.
+        let (level, unit) = (num - given * den, den * weight);
+        let holds = (0..members.len()).all(|i| {
+            let reached = wants[i] * unit <= level * u128::from(members[i].weight);
+            weight == 0 || reached == satisfied(i)
+        });
+        if holds {
+            let share = |i: usize| match satisfied(i) {
+                true => (wants[i], 1),
+                false => (level * u128::from(members[i].weight), unit),
+            };
+            found = Some((0..members.len()).map(share).collect::<Vec<_>>());
+        }
+    }
+    for (member, share) in members.iter().zip(found.expect("one set is consistent")) {
+        by_definition(member, share, out);
+    }
+}
+
+proptest! {
+    #[test]
+    fn without_quotas_below_the_root_it_is_weighted_max_min_by_level(forest in prop::collection::vec(trees(), 2..5), pool in 0..60_u64) {
+        fn bare(tree: &mut Tree) {
+            (tree.nominal, tree.borrow, tree.lend) = (0, None, None);
+            tree.members.iter_mut().for_each(bare);
+        }
+        let mut tree = Tree { nominal: 0, demand: 0, weight: 1, borrow: None, lend: None, members: forest };
+        bare(&mut tree);
+        let asked: u64 = tree.leaves().iter().map(|leaf| leaf.demand).sum();
+        tree.nominal = pool;
+        let shares = divide_quota(&tree.build("t")).unwrap();
+        let mut expected = Vec::new();
+        by_definition(&tree, (pool.min(asked).into(), 1), &mut expected);
+        prop_assert_eq!(shares.len(), expected.len());
+        for (share, (num, den)) in shares.iter().zip(expected) {
+            let (n, d) = parts(&share.amount);
+            prop_assert_eq!(n * BigUint::from(den), d * BigUint::from(num), "{} of {:?}", share.queue, tree);
+        }
+    }
 }

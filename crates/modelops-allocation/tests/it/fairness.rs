@@ -27,7 +27,7 @@ fn shares(capacity: &[u64], tenants: &[Tenancy]) -> Vec<Share> {
 }
 
 /// Numerator and denominator, as they are printed.
-fn parts(fraction: &Fraction) -> (BigUint, BigUint) {
+pub(crate) fn parts(fraction: &Fraction) -> (BigUint, BigUint) {
     let text = fraction.to_string();
     let (num, den) = text.split_once('/').unwrap_or((&text, "1"));
     (num.parse().unwrap(), den.parse().unwrap())

@@ -3,10 +3,8 @@
 use modelops_allocation::{
     Packing, SolveError, SolverOptions, Status, VectorItem, orlib, pack, vector_knapsack,
 };
-use modelops_testkit::allocation::{bins_by_trial, packing_by_trial};
+use modelops_testkit::allocation::{bin_instance, bins_by_trial, packing_by_trial, vector_instance};
 use proptest::prelude::*;
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 fn check(sizes: &[u64], capacity: u64, packing: &Packing) {
     let mut seen: Vec<usize> = packing.bins.iter().flatten().copied().collect();
@@ -119,59 +117,74 @@ fn nothing_one_and_wrong_input() {
     assert_eq!(vector_knapsack(&never, &[1], &options).unwrap().chosen, [1]);
 }
 
-/// Uniform sizes and triplets after E. Falkenauer (1996): the excess over the bound that stays far below best fit's.
+/// Generated classic sets, five instances each: the bins over the known optimum of triplets, and over the bound elsewhere, stay far
+/// below best fit's.
 #[test]
 fn classic_sets_are_packed_close_to_the_bound() {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-    let mut excess = |triplets: bool, count: usize| -> (usize, usize) {
+    for (family, count, most, least_of_best_fit) in [
+        ("uniform", 500, 1, 5),
+        ("triplets", 60, 5, 15),
+        ("triplets", 120, 5, 20),
+        ("triplets", 249, 5, 50),
+        ("scholl-2", 500, 1, 10),
+        ("scholl-3", 200, 4, 15),
+        ("schwerin", 100, 1, 3),
+        ("schwerin", 120, 0, 3),
+    ] {
         let (mut ours, mut greedy) = (0, 0);
-        for _ in 0..5 {
-            let (sizes, capacity) = if triplets {
-                let mut sizes = Vec::new();
-                for _ in 0..count / 3 {
-                    let large: u64 = rng.random_range(380..=490);
-                    let middle = rng.random_range(250..=(1000 - large) / 2);
-                    sizes.extend([large, middle, 1000 - large - middle]);
-                }
-                (sizes, 1000)
-            } else {
-                ((0..count).map(|_| rng.random_range(20..=100)).collect(), 150)
-            };
+        for seed in 0..5 {
+            let (sizes, capacity) = bin_instance(family, count, seed);
             let options = |states| SolverOptions::default().with_max_states(states);
             let packing = pack(&sizes, capacity, &options(1 << 21)).unwrap();
             check(&sizes, capacity, &packing);
+            if family == "triplets" {
+                assert_eq!(packing.bound, count / 3, "each three fill a bin");
+            }
             ours += packing.bins.len() - packing.bound;
             greedy += pack(&sizes, capacity, &options(0)).unwrap().bins.len() - packing.bound;
         }
-        (ours, greedy)
-    };
-    let uniform = excess(false, 500);
-    let triplets = excess(true, 120);
-    println!("excess and best fit's: uniform {uniform:?}, triplets {triplets:?}");
-    assert!(uniform.0 <= 2 && uniform.1 >= 5);
-    assert!(triplets.0 <= 5 && triplets.1 >= 20);
+        println!("{family} {count}: {ours} bins over the bound, best fit {greedy}");
+        assert!(
+            ours <= most && greedy >= least_of_best_fit,
+            "{family} {count}: {ours} {greedy}"
+        );
+    }
 }
 
 /// Instances after P. Chu and J. Beasley (1998): the gap to the bound.
 #[test]
 fn classic_vectors_come_close_to_the_bound() {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-    for (dims, count, most) in [(5, 100, 1.6), (10, 250, 1.3), (30, 250, 2.2)] {
-        let items: Vec<VectorItem> = (0..count)
-            .map(|_| {
-                let weights: Vec<u64> = (0..dims).map(|_| rng.random_range(1..=1000)).collect();
-                let value = weights.iter().sum::<u64>() / dims as u64 + rng.random_range(1..=500);
-                VectorItem::new(value, weights)
-            })
-            .collect();
-        let quarter = |k: usize| items.iter().map(|item| item.weights[k]).sum::<u64>() / 4;
-        let rooms: Vec<u64> = (0..dims).map(quarter).collect();
-        let found =
-            vector_knapsack(&items, &rooms, &SolverOptions::default().with_max_states(1 << 21)).unwrap();
-        let gap = 100.0 * (found.bound as f64 / found.value as f64 - 1.0);
-        println!("{dims} resources, {count} items: {gap:.3} %");
-        assert!(gap >= 0.0 && gap <= most);
+    for (dims, count, most) in [(5, 100, 1.7), (10, 250, 0.9), (30, 250, 2.0)] {
+        for seed in 0..3 {
+            let (pairs, rooms) = vector_instance(dims, count, [0.25, 0.5, 0.75][seed as usize], seed);
+            let options = SolverOptions::default().with_max_states(1 << 21);
+            let found = vector_knapsack(&vectors(&pairs), &rooms, &options).unwrap();
+            let gap = 100.0 * (found.bound as f64 / found.value as f64 - 1.0);
+            assert!(
+                gap >= 0.0 && gap <= most,
+                "{dims} resources, {count} items: {gap:.3} %"
+            );
+        }
     }
+}
+
+/// A million items end at the limit of states, with a bound that is nearly met.
+#[test]
+fn a_million_items_do_not_hang() {
+    let options = SolverOptions::default().with_max_states(1 << 16);
+    let (sizes, capacity) = bin_instance("scholl-3", 1_000_000, 1);
+    let packing = pack(&sizes, capacity, &options).unwrap();
+    check(&sizes, capacity, &packing);
+    assert!(packing.bins.len() * 100 <= packing.bound * 115);
+    let equal = pack(&vec![u64::from(u32::MAX); 1_000_000], u64::MAX, &options).unwrap();
+    assert_eq!((equal.bins.len(), equal.status), (1, Status::Optimal));
+    let (pairs, rooms) = vector_instance(2, 200_000, 0.5, 1);
+    let found = vector_knapsack(&vectors(&pairs), &rooms, &options).unwrap();
+    assert!(found.value <= found.bound);
+    let gap = found.bound as f64 / found.value as f64 - 1.0;
+    assert!(gap <= 0.001, "{gap}");
+    let none = vector_knapsack(&vectors(&pairs), &[0, 0], &options).unwrap();
+    assert_eq!((none.value, none.bound, none.status), (0, 0, Status::Optimal));
 }
 
 #[test]
