@@ -6,8 +6,10 @@
 use half::{bf16, f16};
 use multiversion::multiversion;
 
+use super::counts::{each_in_bucket, reach};
+
 /// Bits of infinity: no magnitude of a usable weight reaches it.
-const INFINITE: u32 = 0x7f80_0000;
+pub(crate) const INFINITE: u32 = 0x7f80_0000;
 
 /// A storage type of weights.
 pub(crate) trait Weight: bytemuck::Pod + Send + Sync {
@@ -26,6 +28,12 @@ pub(crate) trait Weight: bytemuck::Pod + Send + Sync {
     fn rank(self) -> Self::Rank;
     /// Rank of infinity.
     const INFINITE: Self::Rank;
+    /// 15 bits that order as magnitudes do: all there are in a type of 16 bits, the high half in `f32`.
+    fn key(self) -> u16;
+    /// The lowest magnitude with this key.
+    fn magnitude_of(key: u16) -> u32;
+    /// The lowest rank of a magnitude that is not below `bound`, and whether it is the bound itself.
+    fn rank_of(bound: u32) -> (Self::Rank, bool);
 }
 
 impl Weight for f32 {
@@ -35,6 +43,15 @@ impl Weight for f32 {
     const INFINITE: u32 = INFINITE;
     fn rank(self) -> u32 {
         self.magnitude()
+    }
+    fn key(self) -> u16 {
+        (self.magnitude() >> 16) as u16
+    }
+    fn magnitude_of(key: u16) -> u32 {
+        u32::from(key) << 16
+    }
+    fn rank_of(bound: u32) -> (u32, bool) {
+        (bound, true)
     }
     fn magnitude(self) -> u32 {
         self.to_bits() & 0x7fff_ffff
@@ -55,6 +72,16 @@ impl Weight for bf16 {
     fn rank(self) -> u16 {
         self.to_bits() & 0x7fff
     }
+    fn key(self) -> u16 {
+        self.rank()
+    }
+    fn magnitude_of(key: u16) -> u32 {
+        u32::from(key) << 16
+    }
+    fn rank_of(bound: u32) -> (u16, bool) {
+        let bits = bound.saturating_add(0xffff) >> 16;
+        (bits as u16, bits << 16 == bound)
+    }
     fn magnitude(self) -> u32 {
         u32::from(self.to_bits() & 0x7fff) << 16
     }
@@ -73,6 +100,24 @@ impl Weight for f16 {
     const INFINITE: u16 = 0x7c00;
     fn rank(self) -> u16 {
         self.to_bits() & 0x7fff
+    }
+    fn key(self) -> u16 {
+        self.rank()
+    }
+    fn magnitude_of(key: u16) -> u32 {
+        f16::from_bits(key).magnitude()
+    }
+    fn rank_of(bound: u32) -> (u16, bool) {
+        let (mut low, mut high) = (0_u16, 0x7fff);
+        while low < high {
+            let middle = low.midpoint(high);
+            if Self::magnitude_of(middle) < bound {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low, Self::magnitude_of(low) == bound)
     }
     fn magnitude(self) -> u32 {
         self.value().to_bits() & 0x7fff_ffff
@@ -97,148 +142,33 @@ pub(crate) struct Lowest {
     pub(crate) ties: u64,
 }
 
-/// Finds the `count` lowest magnitudes of a stream that is read twice: high halves, then the low halves of one bucket.
-pub(crate) struct RadixSelect {
-    counts: Vec<u64>,
-    /// Two tables for the first reading, since the same bucket often follows itself; small counters stay in cache.
-    tables: Box<[[u32; HIGH]; 2]>,
-    pending: usize,
-    bucket: Option<u32>,
-    left: u64,
-}
-
-/// Buckets of the first reading: the sign is gone, so 15 bits.
-const HIGH: usize = 1 << 15;
-
-impl RadixSelect {
-    pub(crate) fn new(count: u64) -> Self {
-        Self {
-            counts: vec![0; HIGH],
-            tables: Box::new([[0; HIGH]; 2]),
-            pending: 0,
-            bucket: None,
-            left: count,
-        }
+/// The bound over finite matrices in memory, given how often each high half occurs in all of them: a partition of those under
+/// the one high half in which the count is reached, which are few.
+pub(crate) fn lowest_in_memory(counts: &[u64], count: u64, matrices: &[&[f32]]) -> Lowest {
+    let (bucket, left) = reach(counts, count);
+    let mut inside: Vec<u32> = Vec::with_capacity(counts[usize::from(bucket)] as usize);
+    for matrix in matrices {
+        each_in_bucket(matrix, bucket, |magnitude| inside.push(magnitude));
     }
-
-    /// Counts weights of the first or of the second reading.
-    pub(crate) fn count<T: Weight>(&mut self, weights: &[T]) {
-        if let Some(bucket) = self.bucket {
-            for weight in weights {
-                let magnitude = weight.magnitude();
-                if magnitude >> 16 == bucket {
-                    self.counts[(magnitude & 0xffff) as usize] += 1;
-                }
-            }
-            return;
-        }
-        for part in weights.chunks(1 << 24) {
-            if self.pending + part.len() > u32::MAX as usize {
-                self.flush();
-            }
-            self.pending += part.len();
-            let [even, odd] = &mut *self.tables;
-            let mut pairs = part.chunks_exact(2);
-            for pair in &mut pairs {
-                even[(pair[0].magnitude() >> 16) as usize] += 1;
-                odd[(pair[1].magnitude() >> 16) as usize] += 1;
-            }
-            for last in pairs.remainder() {
-                even[(last.magnitude() >> 16) as usize] += 1;
-            }
-        }
+    if left >= inside.len() as u64 {
+        return Lowest {
+            bound: (u32::from(bucket) + 1) << 16,
+            ties: 0,
+        };
     }
-
-    /// Whether the first reading met only finite weights so far.
-    pub(crate) fn all_finite(&mut self) -> bool {
-        self.flush();
-        self.counts[(INFINITE >> 16) as usize..]
-            .iter()
-            .all(|count| *count == 0)
-    }
-
-    fn flush(&mut self) {
-        for table in self.tables.iter_mut() {
-            for (count, part) in self.counts.iter_mut().zip(table.iter_mut()) {
-                *count += u64::from(*part);
-                *part = 0;
-            }
-        }
-        self.pending = 0;
-    }
-
-    /// Ends the first reading.
-    pub(crate) fn narrow(&mut self) {
-        self.flush();
-        let bucket = self.descend();
-        self.bucket = Some(bucket);
-        self.counts = vec![0; 1 << 16];
-    }
-
-    /// Ends the second reading.
-    pub(crate) fn finish(mut self) -> Lowest {
-        let low = self.descend();
-        Lowest {
-            bound: self.bucket.unwrap_or(0) << 16 | low,
-            ties: self.left,
-        }
-    }
-
-    /// Ends both readings at once, where the weights can be read again in memory.
-    pub(crate) fn finish_in_memory(mut self, matrices: &[&[f32]]) -> Lowest {
-        self.flush();
-        let bucket = self.descend();
-        let mut inside: Vec<u32> = Vec::with_capacity(self.counts[bucket as usize] as usize + 64);
-        for matrix in matrices {
-            for part in matrix.chunks(64) {
-                // Seldom: a bucket holds a fraction of a percent.
-                if part
-                    .iter()
-                    .fold(false, |any, w| any | (w.magnitude() >> 16 == bucket))
-                {
-                    inside.extend(part.iter().map(|w| w.magnitude()).filter(|m| m >> 16 == bucket));
-                }
-            }
-        }
-        if inside.is_empty() || self.left >= inside.len() as u64 {
-            return Lowest {
-                bound: (bucket + 1) << 16,
-                ties: 0,
-            };
-        }
-        let (below, bound, _) = inside.select_nth_unstable(self.left as usize);
-        let bound = *bound;
-        let ties = below.iter().filter(|magnitude| **magnitude == bound).count() as u64;
-        Lowest { bound, ties }
-    }
-
-    /// The bucket in which the count is reached; what is left of the count when it is entered stays in `left`.
-    fn descend(&mut self) -> u32 {
-        for (bucket, count) in self.counts.iter().enumerate() {
-            if *count > self.left {
-                return bucket as u32;
-            }
-            self.left -= count;
-        }
-        self.counts.len() as u32 - 1
-    }
+    let (below, bound, _) = inside.select_nth_unstable(left as usize);
+    let bound = *bound;
+    let ties = below.iter().filter(|magnitude| **magnitude == bound).count() as u64;
+    Lowest { bound, ties }
 }
 
 /// Writes 1 for weights that stay and 0 for those that go; takes ties from the budget in `lowest`.
 pub(crate) fn keep_above<T: Weight>(weights: &[T], lowest: &mut Lowest, keep: &mut [u8]) {
-    for (keep, weight) in keep.iter_mut().zip(weights) {
-        *keep = u8::from(weight.magnitude() >= lowest.bound);
-    }
-    if lowest.ties > 0 {
-        for (keep, weight) in keep.iter_mut().zip(weights) {
-            if weight.magnitude() == lowest.bound {
-                *keep = 0;
-                lowest.ties -= 1;
-                if lowest.ties == 0 {
-                    break;
-                }
-            }
-        }
+    let bits: &[T::Rank] = bytemuck::cast_slice(weights);
+    let (bound, reached) = T::rank_of(lowest.bound);
+    T::Rank::mark(bits, bound, keep);
+    if reached {
+        lowest.ties = T::Rank::take_ties(bits, bound, lowest.ties, keep);
     }
 }
 
@@ -255,9 +185,13 @@ pub(crate) fn keep_in_row<T: Weight>(
 }
 
 /// What orders the weights of a type, as narrow as it can be, so that a vector holds many.
-pub(crate) trait Rank: Copy {
+pub(crate) trait Rank: bytemuck::Pod {
     /// Keeps all but the `count` lowest of a row, of equals the first; false where one is not below `infinite`.
     fn keep(row: &[Self], count: usize, infinite: Self, keep: &mut [u8]) -> bool;
+    /// Marks which are not below `bound`, whatever their sign.
+    fn mark(bits: &[Self], bound: Self, keep: &mut [u8]);
+    /// Marks the first `ties` of those that equal the bound as going, whatever their sign; how many ties are left.
+    fn take_ties(bits: &[Self], bound: Self, ties: u64, keep: &mut [u8]) -> u64;
 }
 
 macro_rules! rank {
@@ -274,10 +208,21 @@ macro_rules! rank {
                     }
                     let (bound, below) = bound_of(row, count);
                     mark(row, bound, keep);
-                    take_ties(row, bound, count - below, keep);
+                    take_ties(row, bound, (count - below) as u64, keep);
                     finite
                 }
+
+                fn mark(bits: &[Self], bound: Self, keep: &mut [u8]) {
+                    mark(bits, bound, keep);
+                }
+
+                fn take_ties(bits: &[Self], bound: Self, ties: u64, keep: &mut [u8]) -> u64 {
+                    take_ties(bits, bound, ties, keep)
+                }
             }
+
+            /// All but the sign.
+            const MAGNITUDE: $rank = $rank::MAX >> 1;
 
             /// A bound with at most `count` ranks below it, and how many there are; if fewer, the missing ones equal the bound.
             ///
@@ -298,25 +243,26 @@ macro_rules! rank {
                 (bound, below)
             }
 
-            /// Marks the first `ties` of those that equal the bound as going.
-            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-            fn take_ties(row: &[$rank], bound: $rank, mut ties: usize, keep: &mut [u8]) {
-                for (keep, part) in keep.chunks_mut(32).zip(row.chunks(32)) {
+            #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+            fn take_ties(bits: &[$rank], bound: $rank, mut ties: u64, keep: &mut [u8]) -> u64 {
+                let equal = |bits: &$rank| bits & MAGNITUDE == bound;
+                for (keep, part) in keep.chunks_mut(64).zip(bits.chunks(64)) {
                     if ties == 0 {
-                        return;
+                        break;
                     }
-                    if part.iter().fold(false, |any, rank| any | (*rank == bound)) {
-                        for (keep, rank) in keep.iter_mut().zip(part) {
-                            if *rank == bound && ties > 0 {
+                    if part.iter().fold(false, |any, bits| any | equal(bits)) {
+                        for (keep, bits) in keep.iter_mut().zip(part) {
+                            if equal(bits) && ties > 0 {
                                 *keep = 0;
                                 ties -= 1;
                             }
                         }
                     }
                 }
+                ties
             }
 
-            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
             fn count_below(row: &[$rank], bound: $rank) -> usize {
                 // Stretches so short that a counter as narrow as a rank holds them.
                 let stretch = |part: &[$rank]| {
@@ -326,15 +272,15 @@ macro_rules! rank {
                 row.chunks(1 << 15).map(stretch).sum()
             }
 
-            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+            #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
             fn highest(row: &[$rank]) -> $rank {
                 row.iter().fold(0, |most, rank| most.max(*rank))
             }
 
-            #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-            fn mark(row: &[$rank], bound: $rank, keep: &mut [u8]) {
-                for (keep, rank) in keep.iter_mut().zip(row) {
-                    *keep = u8::from(*rank >= bound);
+            #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+            fn mark(bits: &[$rank], bound: $rank, keep: &mut [u8]) {
+                for (keep, bits) in keep.iter_mut().zip(bits) {
+                    *keep = u8::from(bits & MAGNITUDE >= bound);
                 }
             }
         }
@@ -382,8 +328,8 @@ pub(crate) fn keep_in_groups<T: Weight>(weights: &[T], kept: usize, group: usize
 
 /// Groups of four, a vector of groups at a time: a weight's rank is how many of its three neighbours, which are rotations
 /// within the group, beat it. Of equals the later one wins, so that one is added to those that come later. Gives the
-/// highest magnitude.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+/// highest magnitude. With 512-bit vectors it takes several times as long: left out.
+#[multiversion(targets("x86_64+avx2"))]
 fn keep_in_fours(magnitudes: &[u32], kept: u32, keep: &mut [u8]) -> u32 {
     const LANES: usize = 16;
     let mut most = [0_u32; LANES];
@@ -440,5 +386,26 @@ mod tests {
                 "{bits:04x}"
             );
         }
+    }
+
+    /// Bounds on, next to and far from values of the type.
+    #[test]
+    fn ranks_stand_for_the_bounds_of_all_types() {
+        fn check<T: Weight>(from_bits: impl Fn(u16) -> T, rank: impl Fn(T::Rank) -> u32) {
+            for bits in (0..0x7c00_u16).step_by(37) {
+                for bound in [-1_i64, 0, 1, 900] {
+                    let bound = (i64::from(from_bits(bits).magnitude()) + bound).max(0) as u32;
+                    let (found, reached) = T::rank_of(bound);
+                    let lowest = (0..0x7fff_u16).find(|bits| from_bits(*bits).magnitude() >= bound);
+                    assert_eq!(lowest.map(u32::from), Some(rank(found)));
+                    assert_eq!(
+                        lowest.map(|bits| from_bits(bits).magnitude() == bound),
+                        Some(reached)
+                    );
+                }
+            }
+        }
+        check(f16::from_bits, u32::from);
+        check(bf16::from_bits, u32::from);
     }
 }

@@ -1,5 +1,6 @@
 //! Loops over slices, without graphs, files or options: private.
 
+pub(crate) mod counts;
 pub(crate) mod exact_sum;
 pub(crate) mod log_tail;
 pub(crate) mod lowest;

@@ -1,8 +1,8 @@
 //! Alternating directions between weights and mask.
 
-use modelops_linalg::{Eigh, gemm};
+use modelops_linalg::{Eigh, gemm, syrk};
 use multiversion::multiversion;
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2};
 
 use super::refit::normalised;
 use super::{Gram, Pattern};
@@ -87,7 +87,7 @@ fn flat(a: &mut Array2<f32>) -> &mut [f32] {
 }
 
 /// right = target + penalty · (masked − multiplier); `pull` holds the factors of z for weights that stay and that go.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn pull(right: &mut [f32], target: &[f32], z: &[f32], keep: &[u8], [stays, goes]: [f32; 2]) {
     for (((right, target), z), keep) in right.iter_mut().zip(target).zip(z).zip(keep) {
         *right = target + if *keep == 0 { goes } else { stays } * z;
@@ -95,7 +95,7 @@ fn pull(right: &mut [f32], target: &[f32], z: &[f32], keep: &[u8], [stays, goes]
 }
 
 /// z = free + multiplier.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn correct(z: &mut [f32], free: &[f32], keep: &[u8], ratio: f32) {
     for ((z, free), keep) in z.iter_mut().zip(free).zip(keep) {
         *z = free + if *keep == 0 { ratio } else { 0.0 } * *z;
@@ -104,12 +104,12 @@ fn correct(z: &mut [f32], free: &[f32], keep: &[u8], ratio: f32) {
 
 /// (H + ρ)⁻¹ from the eigenvalues; those that rounding made negative count as zero.
 fn resolvent_of(vectors: &Array2<f32>, eigen: &Eigh, penalty: f64) -> Array2<f32> {
-    let mut left = vectors.clone();
-    for (mut column, value) in left.axis_iter_mut(Axis(1)).zip(eigen.values()) {
-        column *= (1.0 / (value.max(0.0) + penalty)) as f32;
-    }
+    let scales: Array1<f32> = eigen
+        .values()
+        .mapv(|value| (value.max(0.0) + penalty).sqrt().recip() as f32);
+    let half = vectors * &scales;
     let mut resolvent = Array2::zeros(vectors.dim());
-    gemm(1.0, left.view(), vectors.t(), 0.0, resolvent.view_mut()).expect("shapes agree");
+    syrk(1.0, half.view(), 0.0, resolvent.view_mut()).expect("shapes agree");
     resolvent
 }
 

@@ -106,7 +106,7 @@ impl Mask {
 }
 
 /// +0 where the bit is clear.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn clear(weights: &mut [f32], words: &[u64]) {
     for (part, word) in weights.chunks_mut(64).zip(words) {
         for (half, bits) in part.chunks_mut(32).zip([*word as u32, (*word >> 32) as u32]) {

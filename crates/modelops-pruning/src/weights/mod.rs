@@ -17,6 +17,7 @@
 
 mod admm;
 pub mod allocate;
+mod bounds;
 mod calibration;
 mod checkpoint;
 mod decode;

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Mask;
 use crate::error::PatternError;
-use crate::kernel::lowest::{Lowest, RadixSelect, first_not_finite, keep_above, keep_in_groups, keep_in_row};
+use crate::kernel::counts::HighCounts;
+use crate::kernel::lowest::{
+    INFINITE, Lowest, Weight, first_not_finite, keep_above, keep_in_groups, keep_in_row, lowest_in_memory,
+};
 use crate::kernel::tiles::{block_scores, keep_transposable, spread_blocks};
 
 /// Share of weights that are zero, 0 to 1.
@@ -367,7 +370,13 @@ pub(crate) fn blocks_kept(scores: &[f32], sparsity: Sparsity) -> Vec<u8> {
 /// count is reached, which are few. `None` where a weight is not finite.
 fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Option<Lowest> {
     let weights: u64 = matrices.iter().map(|m| m.len() as u64).sum();
-    let mut select = RadixSelect::new(sparsity.count(weights));
-    matrices.iter().for_each(|matrix| select.count(matrix));
-    select.all_finite().then(|| select.finish_in_memory(matrices))
+    let mut counts = HighCounts::new();
+    for matrix in matrices {
+        counts.count(matrix, f32::key);
+    }
+    let counts = counts.finish();
+    let finite = counts[(INFINITE >> 16) as usize..]
+        .iter()
+        .all(|count| *count == 0);
+    finite.then(|| lowest_in_memory(&counts, sparsity.count(weights), matrices))
 }

@@ -1,21 +1,18 @@
-//! What happens to every tensor, and the bounds that scopes beyond a row need.
+//! What happens to every tensor.
 
-use half::{bf16, f16};
 use safetensors::Dtype;
 
 use super::checkpoint::{Checkpoint, Shard, Tensor};
-use super::pattern::blocks_kept;
-use super::{Format, Pattern, Recipe, Scope, Sparsity};
+use super::{Format, Pattern, Recipe};
 use crate::error::{CheckpointError, PatternError};
-use crate::kernel::lowest::{Lowest, RadixSelect, Weight, first_not_finite, keep_above};
-use crate::kernel::tiles::block_scores;
+use crate::kernel::lowest::{Lowest, Weight, first_not_finite};
 
 /// Calls a function that is generic over the storage type; planning lets only these three through.
 macro_rules! by_type {
     ($dtype:expr, $function:ident($($argument:expr),*)) => {
         match $dtype {
-            Dtype::F16 => $function::<f16>($($argument),*),
-            Dtype::BF16 => $function::<bf16>($($argument),*),
+            Dtype::F16 => $function::<half::f16>($($argument),*),
+            Dtype::BF16 => $function::<half::bf16>($($argument),*),
             _ => $function::<f32>($($argument),*),
         }
     };
@@ -89,114 +86,6 @@ pub(crate) fn failed(tensor: &Tensor, source: PatternError) -> CheckpointError {
     }
 }
 
-/// Tensors that share one count.
-struct Pool {
-    sparsity: Sparsity,
-    scope: Scope,
-    members: Vec<(usize, usize)>,
-}
-
-fn pools(jobs: &Jobs) -> Vec<Pool> {
-    let mut pools: Vec<Pool> = Vec::new();
-    for (s, jobs) in jobs.iter().enumerate() {
-        for (t, job) in jobs.iter().enumerate() {
-            let Some(Job {
-                pattern: Pattern::Unstructured { sparsity, scope },
-                solved,
-                ..
-            }) = *job
-            else {
-                continue;
-            };
-            if scope == Scope::Row || solved {
-                continue;
-            }
-            let same = |pool: &&mut Pool| {
-                pool.scope == Scope::Global && scope == pool.scope && sparsity == pool.sparsity
-            };
-            match pools.iter_mut().find(same) {
-                Some(pool) => pool.members.push((s, t)),
-                None => pools.push(Pool {
-                    sparsity,
-                    scope,
-                    members: vec![(s, t)],
-                }),
-            }
-        }
-    }
-    pools
-}
-
-/// Finds the exact bounds of tensor and global scopes, reading their tensors twice, and which blocks go.
-pub(crate) fn find_bounds(checkpoint: &Checkpoint, jobs: &mut Jobs) -> Result<(), CheckpointError> {
-    find_blocks(checkpoint, jobs)?;
-    for pool in pools(jobs) {
-        let member = |(s, t): (usize, usize)| (&checkpoint.shards[s], &checkpoint.shards[s].tensors[t]);
-        let weights = pool
-            .members
-            .iter()
-            .map(|at| member(*at).1)
-            .map(|tensor| tensor.values())
-            .sum();
-        let mut select = RadixSelect::new(pool.sparsity.count(weights));
-        for at in &pool.members {
-            let (shard, tensor) = member(*at);
-            by_type!(tensor.dtype, count(shard, tensor, &mut select))?;
-            if !select.all_finite() {
-                return by_type!(tensor.dtype, report_not_finite(shard, tensor));
-            }
-        }
-        select.narrow();
-        for at in &pool.members {
-            let (shard, tensor) = member(*at);
-            by_type!(tensor.dtype, count(shard, tensor, &mut select))?;
-        }
-        let mut lowest = select.finish();
-        for (s, t) in &pool.members {
-            let (shard, tensor) = member((*s, *t));
-            let Some(job) = &mut jobs[*s][*t] else { continue };
-            job.lowest = Some(lowest);
-            if pool.scope == Scope::Global {
-                // How many go here decides where the next tensor's ties start, and how long a compressed one is.
-                job.kept = by_type!(tensor.dtype, count_kept(shard, tensor, &mut lowest))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn find_blocks(checkpoint: &Checkpoint, jobs: &mut Jobs) -> Result<(), CheckpointError> {
-    for (shard, jobs) in checkpoint.shards.iter().zip(jobs) {
-        for (tensor, job) in shard.tensors.iter().zip(jobs) {
-            let Some(job) = job else { continue };
-            if let Pattern::Block { sparsity, .. } = job.pattern
-                && !job.solved
-            {
-                let mut scores = Vec::new();
-                by_type!(tensor.dtype, score_blocks(shard, tensor, job, &mut scores))?;
-                job.blocks = blocks_kept(&scores, sparsity);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn score_blocks<T: Weight>(
-    shard: &Shard,
-    tensor: &Tensor,
-    job: &Job,
-    scores: &mut Vec<f32>,
-) -> Result<(), CheckpointError> {
-    let Pattern::Block { rows, columns, .. } = job.pattern else {
-        return Ok(());
-    };
-    each_chunk::<T>(shard, tensor, job.columns * rows, |weights, first| {
-        check_finite(tensor, weights, first)?;
-        block_scores(weights, job.columns, [rows, columns], scores);
-        Ok(())
-    })
-}
-
 /// Names the first weight that is NaN or infinite.
 pub(crate) fn check_finite<T: Weight>(
     tensor: &Tensor,
@@ -235,33 +124,4 @@ pub(crate) fn each_chunk<T: Weight>(
         first += size as u64;
     }
     Ok(())
-}
-
-fn count<T: Weight>(shard: &Shard, tensor: &Tensor, select: &mut RadixSelect) -> Result<(), CheckpointError> {
-    each_chunk::<T>(shard, tensor, 1, |weights, _| {
-        select.count(weights);
-        Ok(())
-    })
-}
-
-fn count_kept<T: Weight>(
-    shard: &Shard,
-    tensor: &Tensor,
-    lowest: &mut Lowest,
-) -> Result<u64, CheckpointError> {
-    let mut keep = Vec::new();
-    let mut kept = 0;
-    each_chunk::<T>(shard, tensor, 1, |weights, _| {
-        keep.resize(weights.len(), 0);
-        keep_above(weights, lowest, &mut keep);
-        kept += keep.iter().map(|keep| u64::from(*keep)).sum::<u64>();
-        Ok(())
-    })?;
-    Ok(kept)
-}
-
-fn report_not_finite<T: Weight>(shard: &Shard, tensor: &Tensor) -> Result<(), CheckpointError> {
-    each_chunk::<T>(shard, tensor, 1, |weights, first| {
-        check_finite(tensor, weights, first)
-    })
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bounds::{KEPT_COUNTS, find_bounds};
 use super::checkpoint::{Checkpoint, Shard};
 use super::layout::{self, FileLayout};
-use super::plan::{Job, find_bounds, plan};
+use super::plan::{Job, plan};
 use super::sink::{persist, write_index};
 use super::write::write_shard;
 use super::{Calibration, Format, LayerPruner, Recipe, Report, Solver};
@@ -144,7 +145,7 @@ impl<'a> CheckpointPruner<'a> {
                 .is_some_and(|(calibration, _)| calibration.stored_name(tensor).is_some())
         };
         let mut jobs = plan(&checkpoint, self.recipe, self.format, &known)?;
-        find_bounds(&checkpoint, &mut jobs)?;
+        find_bounds(&checkpoint, &mut jobs, KEPT_COUNTS)?;
         let mut report = Report {
             tensors: Vec::new(),
             bytes_before: 0,

@@ -2,18 +2,20 @@
 
 use modelops_linalg::gemm;
 use multiversion::multiversion;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use super::Gram;
 
 /// Corrections at most. Each solves in `f32` for the residual of the last in `f64`, and gains a few digits.
 const CORRECTIONS: usize = 6;
-/// Steps of conjugate gradients at most in one correction; each is one product.
-const STEPS: usize = 25;
+/// Steps of conjugate gradients at most in one correction; each is one product. To begin anew forgets all directions.
+const STEPS: usize = 100;
 /// Squared residual, relative to the first right-hand side, at which a row is done.
 const DONE: f64 = 1e-12;
-/// By how much one correction shrinks a squared residual: what `f32` can be trusted with.
-const SHRINK: f64 = 1e-7;
+/// By how much one correction shrinks a squared residual: as far as `f32` follows it.
+const SHRINK: f64 = 1e-12;
+/// Rows that are done leave the products when they are this part of those in them.
+const DONE_ROWS: usize = 16;
 
 /// Conjugate gradients on all rows at once, in units in which every input has norm one.
 pub(crate) fn solve(weights: &Array2<f32>, start: &Array2<f32>, gram: &Gram, keep: &[u8]) -> Array2<f32> {
@@ -56,7 +58,7 @@ pub(crate) fn solve(weights: &Array2<f32>, start: &Array2<f32>, gram: &Gram, kee
     Array2::from_shape_fn(x.dim(), |(i, j)| (x[[i, j]] / norms[j]) as f32)
 }
 
-/// The vectors of conjugate gradients, a row each.
+/// The vectors of conjugate gradients, a row each; directions and products only of rows that are not done, side by side.
 struct State {
     x: Array2<f32>,
     r: Array2<f32>,
@@ -79,35 +81,55 @@ impl State {
     fn correct(&mut self, wide: &Array2<f64>, h: &Array2<f32>, keep: &[u8], sizes: &[f64], bounds: &[f64]) {
         let columns = h.ncols();
         self.x.fill(0.0);
-        for (((r, p), wide), keep) in slice(&mut self.r)
-            .iter_mut()
-            .zip(slice(&mut self.p))
-            .zip(wide)
-            .zip(keep)
-        {
+        for ((r, wide), keep) in slice(&mut self.r).iter_mut().zip(wide).zip(keep) {
             *r = if *keep == 0 { 0.0 } else { *wide as f32 };
-            *p = *r;
         }
+        self.p.assign(&self.r);
         let mut size: Vec<f32> = self.r.rows().into_iter().map(|r| r.dot(&r)).collect();
         let goal: Vec<f32> = sizes
             .iter()
             .zip(bounds)
             .map(|(size, bound)| (size * SHRINK).max(*bound * 0.25) as f32)
             .collect();
+        // The row of each direction.
+        let mut rows: Vec<usize> = (0..size.len()).collect();
         for _ in 0..STEPS {
-            if size.iter().zip(&goal).all(|(size, goal)| size <= goal) {
+            let left = rows.iter().filter(|row| size[**row] > goal[**row]).count();
+            if left == 0 {
                 break;
             }
-            gemm(1.0, self.p.view(), h.view(), 0.0, self.product.view_mut()).expect("shapes agree");
-            let rows = slice(&mut self.x)
+            if (rows.len() - left) * DONE_ROWS >= rows.len() {
+                let mut place = 0;
+                for from in 0..rows.len() {
+                    if size[rows[from]] > goal[rows[from]] {
+                        rows[place] = rows[from];
+                        let direction = from * columns..(from + 1) * columns;
+                        slice(&mut self.p).copy_within(direction, place * columns);
+                        place += 1;
+                    }
+                }
+                rows.truncate(place);
+            }
+            let inside = s![..rows.len(), ..];
+            gemm(
+                1.0,
+                self.p.slice(inside),
+                h.view(),
+                0.0,
+                self.product.slice_mut(inside),
+            )
+            .expect("shapes agree");
+            let vectors = slice(&mut self.p)
                 .chunks_exact_mut(columns)
-                .zip(slice(&mut self.r).chunks_exact_mut(columns))
-                .zip(slice(&mut self.p).chunks_exact_mut(columns))
-                .zip(slice(&mut self.product).chunks_exact(columns))
-                .zip(keep.chunks_exact(columns));
-            for (row, ((((x, r), p), product), keep)) in rows.enumerate() {
-                if size[row] > goal[row] {
-                    size[row] = step(x, r, p, product, keep, size[row]);
+                .zip(slice(&mut self.product).chunks_exact(columns));
+            for (row, (p, product)) in rows.iter().zip(vectors) {
+                if size[*row] > goal[*row] {
+                    let own = row * columns..(row + 1) * columns;
+                    let (x, r) = (
+                        &mut slice(&mut self.x)[own.clone()],
+                        &mut slice(&mut self.r)[own.clone()],
+                    );
+                    size[*row] = step(x, r, p, product, &keep[own], size[*row]);
                 }
             }
         }
@@ -119,7 +141,7 @@ fn slice(matrix: &mut Array2<f32>) -> &mut [f32] {
 }
 
 /// One step of one row; the new squared residual.
-#[multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx2+fma"))]
 fn step(x: &mut [f32], r: &mut [f32], p: &mut [f32], product: &[f32], keep: &[u8], size: f32) -> f32 {
     const LANES: usize = 16;
     let mut lanes = [0.0_f32; LANES];

@@ -142,7 +142,7 @@ fn mask_block(
 }
 
 /// Removes the weights of one row from left to right and hands what each did to those on its right.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn eliminate(row: &mut [f32], stays: &mut [u8], errors: &mut [f32], inner: &[f32], pattern: Pattern) {
     let width = row.len();
     let mut costs = [0.0_f32; 64];

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use half::{bf16, f16};
 use multiversion::multiversion;
 use ndarray::Array2;
 use safetensors::Dtype;
@@ -256,7 +255,7 @@ fn apply<T: Weight>(weights: &mut [T], keep: &[u8]) -> Part {
 }
 
 /// Σ w² of all and of those that go; zeros before and after.
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn tally(values: &[f32], keep: &[u8]) -> ([f64; 2], [u32; 2]) {
     const LANES: usize = 8;
     let (mut all, mut lost) = ([0.0_f64; LANES], [0.0_f64; LANES]);
