@@ -6,10 +6,14 @@ use petgraph::graph::{Graph, IndexType};
 use super::adjacency::Adjacency;
 use crate::kernel::exact_sum::ExactSum;
 
-/// A round that drops less than this part of the edges is the last that looks at all of them.
+/// A round is poor where it drops less than this part of the edges.
 const FEW: usize = 8;
+/// So many poor rounds pass over all edges: to list all neighbours costs as much as they do together.
+const POOR: usize = 6;
+/// Edges that are looked at together.
+const BLOCK: usize = 512;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Edge {
     source: u32,
     target: u32,
@@ -33,23 +37,38 @@ pub(crate) fn cascade<N, E, Ty: EdgeType, Ix: IndexType>(
         sums,
         cut,
         removed_in,
+        kept: [Edge::default(); BLOCK],
+        lost: [(0, 0.0); BLOCK],
     };
     let mut fallen: Vec<u32> = Vec::new();
-    let all = graph.raw_edges().iter().zip(weights).map(|(edge, weight)| Edge {
-        source: edge.source().index() as u32,
-        target: edge.target().index() as u32,
-        weight: *weight,
-    });
     // Most edges may fall at once: only those that stay are written.
-    let mut edges: Vec<Edge> = all.filter(|edge| state.pass(edge, &mut fallen)).collect();
-    let (mut before, mut round) = (graph.edge_count(), 2);
+    let mut edges: Vec<Edge> = Vec::with_capacity(graph.edge_count());
+    let blocks = graph.raw_edges().chunks(BLOCK).zip(weights.chunks(BLOCK));
+    for (block, weights) in blocks {
+        let block = block.iter().zip(weights).map(|(edge, weight)| Edge {
+            source: edge.source().index() as u32,
+            target: edge.target().index() as u32,
+            weight: *weight,
+        });
+        let count = state.pass(block, &mut fallen);
+        edges.extend_from_slice(&state.kept[..count]);
+    }
+    let (mut before, mut round, mut poor) = (graph.edge_count(), 2, 0);
     while state.settle(&mut fallen, round) {
-        if before - edges.len() < before / FEW {
+        poor += usize::from(before - edges.len() < before / FEW);
+        if poor > POOR {
             return state.look_up(&edges, fallen, round);
         }
         before = edges.len();
         fallen.clear();
-        edges.retain(|edge| state.pass(edge, &mut fallen));
+        let mut place = 0;
+        for start in (0..before).step_by(BLOCK) {
+            let end = before.min(start + BLOCK);
+            let count = state.pass(edges[start..end].iter().copied(), &mut fallen);
+            edges[place..place + count].copy_from_slice(&state.kept[..count]);
+            place += count;
+        }
+        edges.truncate(place);
         round += 1;
     }
 }
@@ -59,22 +78,34 @@ struct State<'a> {
     sums: Vec<ExactSum>,
     cut: f64,
     removed_in: &'a mut [u32],
+    /// Of a block, the edges that stay.
+    kept: [Edge; BLOCK],
+    /// Of a block, the nodes that lose an edge, and its weight.
+    lost: [(u32, f64); BLOCK],
 }
 
 impl State<'_> {
-    /// Whether both ends of an edge stand. If one does it loses the edge, and is listed where that makes it too weak.
-    fn pass(&mut self, edge: &Edge, fallen: &mut Vec<u32>) -> bool {
-        if edge.source == edge.target {
-            return false; // falls with its node alone
+    /// Writes the edges of a block, no more than [`BLOCK`], of which both ends stand to `kept`, and gives their number. Where one
+    /// end does it loses the edge, and is listed where that makes it too weak.
+    ///
+    /// Which edges fall is as good as random, so that nothing here branches on it: every edge is written to the next free
+    /// place of both lists, and the place is taken only where it belongs there.
+    fn pass(&mut self, block: impl Iterator<Item = Edge>, fallen: &mut Vec<u32>) -> usize {
+        let (mut stay, mut losses) = (0, 0);
+        for edge in block {
+            let stands = |node: u32| self.removed_in[node as usize] == 0;
+            let (source, target) = (stands(edge.source), stands(edge.target));
+            self.kept[stay] = edge;
+            // A self-loop falls with its node alone.
+            stay += usize::from(source & target & (edge.source != edge.target));
+            self.lost[losses] = (if source { edge.source } else { edge.target }, edge.weight);
+            losses += usize::from((source & !target & self.ends.0) | (target & !source & self.ends.1));
         }
-        let stands = |node: u32| self.removed_in[node as usize] == 0;
-        match (stands(edge.source), stands(edge.target)) {
-            (true, true) => return true,
-            (true, false) if self.ends.0 => self.lose(edge.source, edge.weight, fallen),
-            (false, true) if self.ends.1 => self.lose(edge.target, edge.weight, fallen),
-            _ => {}
+        for at in 0..losses {
+            let (node, weight) = self.lost[at];
+            self.lose(node, weight, fallen);
         }
-        false
+        stay
     }
 
     fn lose(&mut self, node: u32, weight: f64, fallen: &mut Vec<u32>) {
