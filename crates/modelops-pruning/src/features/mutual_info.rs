@@ -20,7 +20,8 @@ use crate::kernel::neighbours::{ksg, ross};
 /// where points scatter, O(n²) at worst.
 ///
 /// **Numerics.** Deterministic: ties are counted, never broken by noise. At least 0 and at most the entropy of a
-/// discrete side; exactly 0 for a constant feature. A class of one row is left out.
+/// discrete side; exactly 0 for a constant feature. A class of one row is left out. Against values, neighbours whose distances
+/// differ by no more than rounding (on a grid, say) may be counted on either side of the bound: each moves the estimate by 1/n at most.
 ///
 /// # Example
 /// Two classes far apart: ψ(8) − ψ(4) is the estimate, ln 2 the entropy that bounds it.
