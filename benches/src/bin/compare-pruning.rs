@@ -8,6 +8,8 @@ mod bert;
 mod layers;
 #[path = "../pruning/minilm.rs"]
 mod minilm;
+#[path = "../pruning/selectors.rs"]
+mod selectors;
 #[path = "../pruning/shards.rs"]
 mod shards;
 
@@ -41,6 +43,7 @@ fn main() {
     bert::end_to_end(&mut run, &folder);
     layers::speed(&mut run, &folder);
     features(&mut run, &folder);
+    selectors::selectors(&mut run, &folder);
     run.finish();
 }
 
@@ -132,7 +135,8 @@ fn graphs(run: &mut Comparison, folder: &Path) {
             &["networkx", "snapshot", &path, &nodes, &cut],
         )
         .agree(|a, b| near(a, b))
-        .rounds(3)
+        .rounds(7)
+        .peer_rounds(1)
         .run();
     let fixpoint = NodePruner::new(Threshold::Below(CUT)).with_cascade(Cascade::Fixpoint);
     run.case(names[1])
@@ -143,7 +147,8 @@ fn graphs(run: &mut Comparison, folder: &Path) {
             &["networkx", "cascade", &path, &nodes, &cut],
         )
         .agree(|a, b| near(a, b))
-        .rounds(3)
+        .rounds(7)
+        .peer_rounds(1)
         .run();
     run.case(names[2])
         .ours(|| {
@@ -302,17 +307,25 @@ fn features(run: &mut Comparison, folder: &Path) {
         3,
         alike
     );
-    let arguments = arguments("rfe");
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    run.case("RFE of a linear regression, 100k × 100 to 10")
+    // A quarter of the rows, for the minutes that the peer takes.
+    let few = ROWS / 4;
+    let (x, y) = (x.slice(s![..few, ..]), &y[..few]);
+    let flat = save(folder, "x-few.f64", &doubles(x.as_slice().unwrap_or(&[])));
+    let target = save(folder, "y-few.f64", &doubles(y));
+    let width = FEATURES.to_string();
+    run.case("RFE of a linear regression, 25k × 100 to 10")
         .ours(|| {
-            let samples = Samples::all(x.view(), Target::Values(&y)).expect("the table is fine");
+            let samples = Samples::all(x.view(), Target::Values(y)).expect("the table is fine");
             let found = Rfe::new(10).fit(&samples).expect("the table is fine");
             found.ranking().iter().map(|rank| *rank as f64).collect()
         })
-        .python("scikit-learn 1.9.1", "features.py", &arguments)
+        .python(
+            "scikit-learn 1.9.1",
+            "features.py",
+            &["rfe", &flat, &target, &width],
+        )
         .agree(|a: &Vec<f64>, b| a == b)
-        .cold()
-        .rounds(1)
+        .rounds(5)
+        .peer_rounds(1)
         .run();
 }

