@@ -71,7 +71,7 @@ impl Table {
                     Samples::all(self.x.view(), Target::Classes(&self.classes)).expect("the table is fine");
                 select(&values, &classes)
             })
-            .python(peer, "selectors.py", &[how, x, y, features])
+            .python(peer, "selection.py", &[how, x, y, features])
             .agree(|a: &Vec<f64>, b| a == b)
             .rounds(3)
             .peer_rounds(1)

@@ -1,4 +1,4 @@
-"""selectors.py HOW X Y COLUMNS: selectors that look at features together, on one thread."""
+"""selection.py HOW X Y COLUMNS: selectors that look at features together, on one thread."""
 
 import os
 import sys
