@@ -1,4 +1,7 @@
-"""Opens a study that another library wrote, prints every trial, and may add some: `interop.py FILE look|add`."""
+"""Opens a study that another library wrote, prints every trial, and may add some: `interop.py FILE look|add|dashboard`.
+
+With `dashboard` the trials are those that the pages of Optuna's dashboard are drawn from.
+"""
 
 import json
 import struct
@@ -32,6 +35,43 @@ def objective(trial):
 if task == "add":
     study.optimize(objective, n_trials=10)
     study.enqueue_trial({"x": 0.25, "width": 3, "kind": "b"})
+
+
+
+def shown():
+    """What the dashboard answers its own pages with, as the trials below."""
+    from wsgiref.util import setup_testing_defaults
+
+    import optuna_dashboard
+
+    app = optuna_dashboard.wsgi(study._storage)
+
+    def page(path, query=""):
+        request, status = {"PATH_INFO": path, "QUERY_STRING": query}, []
+        setup_testing_defaults(request)
+        body = b"".join(app(request, lambda code, *rest: status.append(code)))
+        assert status == ["200 OK"], status
+        return json.loads(body)
+
+    (summary,) = page("/api/studies")["study_summaries"]
+    number = {"FloatDistribution", "IntDistribution"}
+    for trial in page(f"/api/studies/{summary['study_id']}", "after=0")["trials"]:
+        params = {
+            p["name"]: bits(float(p["param_external_value"])) if p["distribution"]["type"] in number else p["param_external_value"]
+            for p in trial["params"]
+        }
+        yield {
+            "state": trial["state"].upper(),
+            "values": [bits(float(value)) for value in trial.get("values", [])] if trial["state"] == "Complete" else [],
+            "params": params,
+            "steps": [[step["step"], bits(float(step["value"]))] for step in trial["intermediate_values"]],
+            "constraints": [bits(float(value)) for value in trial["constraints"]],
+        }
+
+
+if task == "dashboard":
+    print(json.dumps(list(shown())))
+    sys.exit()
 
 trials = []
 for trial in study.get_trials(deepcopy=False):

@@ -47,7 +47,7 @@ def ridge():
 def logistic():
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=1 / (1e-5 * ROWS), tol=1e-7, max_iter=1000).fit(x, y > 0).coef_[0]
+    return LogisticRegression(C=1 / (1e-5 * ROWS), tol=1e-9, max_iter=1000).fit(x, y > 0).coef_[0]
 
 
 def lasso():

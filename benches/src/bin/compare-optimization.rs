@@ -2,12 +2,16 @@
 
 #[path = "../optimization/accuracy.rs"]
 mod accuracy;
+#[path = "../optimization/descent.rs"]
+mod descent;
 #[path = "../optimization/evolution.rs"]
 mod evolution;
 #[path = "../optimization/interop.rs"]
 mod interop;
 #[path = "../optimization/search.rs"]
 mod search;
+#[path = "../optimization/service.rs"]
+mod service;
 #[path = "../optimization/suite.rs"]
 mod suite;
 
@@ -25,12 +29,14 @@ const NUMPY: &str = "NumPy 2.4.1";
 fn main() {
     let mut comparison = Comparison::from_args("optimization");
     tables(&mut comparison);
+    descent::run(&mut comparison);
     rosenbrock(&mut comparison);
     suite::run(&mut comparison);
     accuracy::run(&mut comparison);
     search::run(&mut comparison);
     interop::run(&mut comparison);
     evolution::run(&mut comparison);
+    service::run(&mut comparison);
     comparison.finish();
 }
 
@@ -98,8 +104,8 @@ fn tables(comparison: &mut Comparison) {
     step(comparison, names[5], &x, &y);
     comparison
         .case(names[0])
-        .rounds(1)
-        .cold()
+        .rounds(5)
+        .peer_rounds(1)
         .ours(|| {
             gradient_descent(x.view(), y.view(), 0.01, 1000)
                 .expect("a calm rate")
@@ -125,7 +131,7 @@ fn tables(comparison: &mut Comparison) {
         .case(names[2])
         .rounds(3)
         .ours(|| {
-            let solver = Lbfgs::new().with_tolerance(1e-7);
+            let solver = Lbfgs::new().with_tolerance(1e-9);
             let model = LogisticRegression::new()
                 .with_l2(1e-5)
                 .with_solver(solver)
@@ -133,7 +139,7 @@ fn tables(comparison: &mut Comparison) {
             model.expect("two classes").coefficients().to_vec()
         })
         .python(SCIKIT, "tables.py", &["logistic"])
-        .agree(|a, b| near(a, b, 1e-4))
+        .agree(|a, b| near(a, b, 1e-6))
         .run();
     lasso(comparison, [names[3], names[4]], &x, &y);
 }

@@ -30,7 +30,10 @@ pub(crate) fn run(comparison: &mut Comparison) {
         let total = (3 * OURS + 2 * THEIRS) as f64;
         comparison
             .case(&case)
-            .ours(|| outcome.as_ref().map_or(0.0, |same| *same as f64 / total))
+            .ours(|| {
+                let (same, shown) = outcome.as_ref().map_or((0, 0.0), |both| *both);
+                (same as f64 / total, shown)
+            })
             .rounds(1)
             .cold()
             .without_times()
@@ -38,7 +41,13 @@ pub(crate) fn run(comparison: &mut Comparison) {
                 "share of trials read alike, to the last bit",
                 "",
                 Better::Higher,
-                |share| *share,
+                |shares: &(f64, f64)| shares.0,
+            )
+            .value(
+                "share of trials that its dashboard 0.21.0 shows alike",
+                "",
+                Better::Higher,
+                |shares| shares.1,
             )
             .run();
     }
@@ -77,8 +86,9 @@ fn outcome(trial: &Trial) -> Outcome {
     }
 }
 
-/// Ours writes, Optuna reads and adds, ours reads and goes on, Optuna reads again; how many readings of a trial were alike.
-fn pass(path: &Path) -> Result<usize, String> {
+/// Ours writes, Optuna reads and adds, ours reads and goes on, Optuna reads again; how many readings of a trial were alike, and what share of
+/// them all in the dashboard.
+fn pass(path: &Path) -> Result<(usize, f64), String> {
     // What an earlier run left is not to be gone on with.
     let _ = std::fs::remove_file(path);
     let words = |error: StudyError| error.to_string();
@@ -99,7 +109,9 @@ fn pass(path: &Path) -> Result<usize, String> {
     if last.len() != again.trials().len() || alike(again.trials(), &last) != last.len() {
         return Err("what ours added last is not read alike".to_owned());
     }
-    Ok(same + alike(&again.trials()[..OURS + THEIRS], &last))
+    let shown = ask(path, "dashboard")?;
+    let share = alike(again.trials(), &shown) as f64 / again.trials().len().max(shown.len()) as f64;
+    Ok((same + alike(&again.trials()[..OURS + THEIRS], &last), share))
 }
 
 /// The trials as Optuna reads them.

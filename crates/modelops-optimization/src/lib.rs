@@ -53,6 +53,7 @@ pub use lbfgs::Lbfgs;
 pub use lbfgs_b::LbfgsB;
 pub use levenberg_marquardt::{LevenbergMarquardt, Residuals};
 pub use line_search::LineSearch;
+pub use model::automatic_descent::{LinearFit, automatic_descent};
 pub use model::elastic_net::{ElasticNet, ElasticNetFit};
 pub use model::linear::{LinearModel, LinearRegression, SquaredLoss};
 pub use model::logistic::{LogisticLoss, LogisticModel, LogisticRegression};

@@ -56,6 +56,9 @@ pub const PRINTED_STATISTIC: f64 = 1e-10;
 /// F statistics under an offset: both sides sum exact differences, in another order.
 pub const F_UNDER_OFFSET: f64 = 1e-12;
 
+/// The loss that descent reaches without a learning rate, relative to that of a factorization: what it promises.
+pub const LEAST_LOSS: f64 = 1e-8;
+
 /// Iterates of the same descent computed by another route, relative to the largest entry: each of up to a thousand steps adds a
 /// few roundings, and a step that does not diverge does not magnify them.
 pub const DESCENT_ITERATES: f64 = 1e-10;

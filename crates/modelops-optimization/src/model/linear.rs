@@ -181,7 +181,7 @@ fn least_squares(
     Ok(w / scale)
 }
 
-fn length(column: ArrayView1<'_, f64>) -> f64 {
+pub(super) fn length(column: ArrayView1<'_, f64>) -> f64 {
     let largest = column.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     if largest == 0.0 {
         return 0.0;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde_json::{Map, Value as Json};
 
 use super::error::{DatabaseError, StudyError};
-use super::journal::iso_8601;
+use super::journal::{JournalError, iso_8601};
 use super::record::{
     CONSTRAINTS, FIXED, NewTrial, REASON, StoredParameter, distribution, parse_distribution,
 };
@@ -335,9 +335,12 @@ impl Study {
     }
 
     fn take_in_trial(&mut self, new: NewTrial, number: usize, path: &Path) -> Result<(), DatabaseError> {
-        let misfit = |_| DatabaseError::OtherSpace {
-            path: path.to_owned(),
-            trial: number,
+        let misfit = |error| match error {
+            JournalError::OtherDirections { path } => DatabaseError::OtherDirections { path },
+            _ => DatabaseError::OtherSpace {
+                path: path.to_owned(),
+                trial: number,
+            },
         };
         let (attributes, system) = (new.attributes.clone(), new.system_attributes.clone());
         let trial = self.trial_from(new, number, path).map_err(misfit)?;

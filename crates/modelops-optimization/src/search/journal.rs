@@ -96,8 +96,8 @@ impl Journal {
 }
 
 impl Locked<'_> {
-    /// The records appended since the last call. A last line that a crash tore off is removed; one that lacks only its newline is
-    /// completed.
+    /// The records appended since the last call that succeeded. A last line that a crash tore off is removed; one that lacks only its
+    /// newline is completed.
     pub(crate) fn read_new(&mut self) -> Result<Vec<Record>, JournalError> {
         let journal = &mut *self.journal;
         let mut bytes = Vec::new();
@@ -107,7 +107,7 @@ impl Locked<'_> {
             .and_then(|_| journal.file.read_to_end(&mut bytes));
         read.map_err(|e| journal.io(&e))?;
         let mut records = Vec::new();
-        let mut start = 0;
+        let (mut start, mut lines) = (0, journal.lines);
         while start < bytes.len() {
             let end = bytes[start..]
                 .iter()
@@ -128,19 +128,21 @@ impl Locked<'_> {
                 (None, Some(_)) => {
                     return Err(JournalError::Corrupt {
                         path: journal.path.clone(),
-                        line: journal.lines + 1,
+                        line: lines + 1,
                     });
                 }
                 (None, None) => {
-                    journal.file.set_len(journal.offset).map_err(|e| journal.io(&e))?;
+                    let whole = journal.offset + start as u64;
+                    journal.file.set_len(whole).map_err(|e| journal.io(&e))?;
                     break;
                 }
             }
-            let next = end.unwrap_or(bytes.len() - 1) + 1;
-            journal.offset += (next - start) as u64;
-            journal.lines += 1;
-            start = next;
+            start = end.unwrap_or(bytes.len() - 1) + 1;
+            lines += 1;
         }
+        // Only now: what a failure left unread is read again.
+        journal.offset += start as u64;
+        journal.lines = lines;
         Ok(records)
     }
 

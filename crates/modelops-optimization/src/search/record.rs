@@ -16,6 +16,10 @@ pub(crate) enum Record {
         name: String,
         directions: Vec<Direction>,
     },
+    /// Somebody deleted the study of this id.
+    DeleteStudy {
+        study: usize,
+    },
     CreateTrial(Box<NewTrial>),
     SetParameter {
         trial: usize,
@@ -40,7 +44,7 @@ pub(crate) enum Record {
         trial: usize,
         attributes: Map<String, Json>,
     },
-    /// Something that does not concern the trials: attributes of studies, deletions.
+    /// Something that does not concern the trials: attributes of studies.
     Other,
 }
 
@@ -117,6 +121,9 @@ impl Record {
                 json!({"op_code": 9, "worker_id": WORKER, "trial_id": trial, "system_attr": attributes})
                     .to_string()
             }
+            Self::DeleteStudy { study } => {
+                json!({"op_code": 1, "worker_id": WORKER, "study_id": study}).to_string()
+            }
             Self::Other => return String::new(),
         };
         line.push('\n');
@@ -136,6 +143,9 @@ impl Record {
                     .iter()
                     .map(direction)
                     .collect::<Option<_>>()?,
+            },
+            1 => Self::DeleteStudy {
+                study: usize::try_from(json.get("study_id")?.as_u64()?).ok()?,
             },
             4 => Self::CreateTrial(Box::new(NewTrial::from_json(&json)?)),
             5 => Self::SetParameter {
@@ -164,7 +174,7 @@ impl Record {
                 trial: trial()?,
                 attributes: json.get("system_attr")?.as_object()?.clone(),
             },
-            1..=3 => Self::Other,
+            2 | 3 => Self::Other,
             _ => return None,
         })
     }

@@ -194,6 +194,20 @@ impl Domain {
         }
     }
 
+    /// Whether `number` stands for one of its values; the steps of a float, which others may round otherwise, are not looked at.
+    pub(crate) fn contains(&self, number: f64) -> bool {
+        match self {
+            Self::Float { low, high, .. } => (*low..=*high).contains(&number),
+            Self::Int { .. } => {
+                let whole = number as i64;
+                whole as f64 == number && self.encode(&Value::Int(whole)).is_some()
+            }
+            Self::Categorical { choices } => {
+                number >= 0.0 && number.fract() == 0.0 && number < choices.len() as f64
+            }
+        }
+    }
+
     /// The number that stands for `value`; `None` where it is outside the domain.
     pub(crate) fn encode(&self, value: &Value) -> Option<f64> {
         match (self, value) {

@@ -47,6 +47,8 @@ pub(crate) trait Entry {
 pub(crate) struct JournalStore {
     journal: Journal,
     book: Book,
+    /// Why a line could not be taken in: what comes after it has no known place.
+    refused: Option<JournalError>,
 }
 
 /// Ids as the journal counts them.
@@ -67,6 +69,7 @@ impl JournalStore {
         Ok(Self {
             journal: Journal::open(path, clock)?,
             book: Book::default(),
+            refused: None,
         })
     }
 }
@@ -93,6 +96,8 @@ impl Entry for JournalEntry<'_> {
     }
 
     fn create_trial(&mut self, study: &Study, trial: &Trial) -> Result<(), StudyError> {
+        // Somebody may have deleted it since.
+        self.create_study(study)?;
         let mut record = NewTrial {
             study: self.book.study.unwrap_or(0),
             state: trial.state,
@@ -191,9 +196,15 @@ impl Study {
         act: impl FnOnce(&mut Self, Option<&mut dyn Entry>) -> Result<R, StudyError>,
     ) -> Result<R, StudyError> {
         let path = store.journal.path().to_owned();
+        if let Some(error) = &store.refused {
+            return Err(error.clone().into());
+        }
         let mut locked = store.journal.lock()?;
         for record in locked.read_new()? {
-            self.take_in(&mut store.book, record, &path)?;
+            if let Err(error) = self.take_in(&mut store.book, record, &path) {
+                store.refused = Some(error.clone());
+                return Err(error.into());
+            }
         }
         self.settle();
         act(
@@ -219,6 +230,14 @@ impl Study {
                 }
                 book.studies += 1;
             }
+            Record::DeleteStudy { study } => {
+                if Some(study) == book.study {
+                    self.forget();
+                    book.study = None;
+                    book.ids.clear();
+                    book.numbers.fill(None);
+                }
+            }
             Record::CreateTrial(new) => {
                 if Some(new.study) != book.study {
                     book.numbers.push(None);
@@ -243,10 +262,8 @@ impl Study {
             }
             Record::SetState { trial, state, values } => {
                 if let Some(number) = open_trial(book, &self.trials, trial) {
-                    self.trials[number].state = state;
-                    if state == TrialState::Complete {
-                        self.trials[number].values = values;
-                    }
+                    let expected = self.directions().len();
+                    set_state(&mut self.trials[number], state, values, expected, path)?;
                 }
             }
             Record::Intermediate { trial, step, value } => {
@@ -280,15 +297,17 @@ impl Study {
         for parameter in new.parameters {
             self.place(&mut numbers, parameter, number, path)?;
         }
-        Ok(Trial {
+        let mut trial = Trial {
             number,
             parameters: Parameters::from_stored(&self.space, numbers),
             state: new.state,
-            values: new.values,
+            values: Vec::new(),
             intermediate: new.intermediate,
             constraints: Vec::new(),
             reason: None,
-        })
+        };
+        set_state(&mut trial, new.state, new.values, self.directions().len(), path)?;
+        Ok(trial)
     }
 
     /// Gives a waiting trial the values that it is to take.
@@ -330,7 +349,11 @@ impl Study {
         path: &Path,
     ) -> Result<(), JournalError> {
         let place = self.space.position(&parameter.name);
-        match place.filter(|place| self.space.parameters()[*place].domain == parameter.domain) {
+        let fits = |place: &usize| {
+            let domain = &self.space.parameters()[*place].domain;
+            *domain == parameter.domain && domain.contains(parameter.number)
+        };
+        match place.filter(fits) {
             Some(place) => numbers[place] = parameter.number,
             None => {
                 return Err(JournalError::OtherSpace {
@@ -341,6 +364,26 @@ impl Study {
         }
         Ok(())
     }
+}
+
+/// Gives a trial the state that a file says: complete with a value for each direction, or failed where one is NaN.
+fn set_state(
+    trial: &mut Trial,
+    state: TrialState,
+    values: Vec<f64>,
+    directions: usize,
+    path: &Path,
+) -> Result<(), JournalError> {
+    if state != TrialState::Complete {
+        trial.state = state;
+        return Ok(());
+    }
+    let constraints = std::mem::take(&mut trial.constraints);
+    trial
+        .complete(directions, values, constraints)
+        .map_err(|_| JournalError::OtherDirections {
+            path: path.to_owned(),
+        })
 }
 
 /// The number of a trial of this study that has not ended yet.
@@ -381,6 +424,11 @@ pub(super) fn take_attributes(trial: &mut Trial, attributes: &Map<String, Json>)
 
 pub(super) fn take_system_attributes(trial: &mut Trial, attributes: &Map<String, Json>) {
     if let Some(constraints) = attributes.get(CONSTRAINTS).and_then(Json::as_array) {
-        trial.constraints = constraints.iter().filter_map(json_number).collect();
+        // One that is no number counts as broken: nobody knows whether it holds.
+        let known = |c| json_number(c).filter(|c| !c.is_nan());
+        trial.constraints = constraints
+            .iter()
+            .map(|c| known(c).unwrap_or(f64::MAX).clamp(f64::MIN, f64::MAX))
+            .collect();
     }
 }

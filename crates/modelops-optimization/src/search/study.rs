@@ -407,7 +407,7 @@ impl Study {
                 Outcome::Constrained { values, constraints } => (values, constraints),
             };
             if !trial.finished() {
-                study.complete(&mut trial, values, constraints)?;
+                trial.complete(study.directions.len(), values, constraints)?;
             }
             if let Some(entry) = entry {
                 entry.finish_trial(&trial)?;
@@ -416,27 +416,6 @@ impl Study {
             study.settle();
             Ok(())
         })
-    }
-
-    fn complete(&self, trial: &mut Trial, values: Vec<f64>, constraints: Vec<f64>) -> Result<(), StudyError> {
-        let expected = self.directions.len();
-        if values.len() != expected {
-            return Err(StudyError::WrongNumberOfValues {
-                expected,
-                found: values.len(),
-            });
-        }
-        let broken = [("value", &values), ("constraint", &constraints)];
-        if let Some((what, _)) = broken.iter().find(|(_, list)| list.iter().any(|v| v.is_nan())) {
-            trial.state = TrialState::Failed;
-            trial.reason = Some(format!("the {what} is NaN"));
-            return Ok(());
-        }
-        trial.state = TrialState::Complete;
-        trial.values = values;
-        // A journal has no infinities inside attributes.
-        trial.constraints = constraints.iter().map(|c| c.clamp(f64::MIN, f64::MAX)).collect();
-        Ok(())
     }
 
     /// Records an intermediate value of a running trial, such as the loss after a number of steps.
@@ -483,6 +462,13 @@ impl Study {
             Some(trial) if trial.finished() => Err(StudyError::AlreadyFinished { number }),
             Some(trial) => Ok(trial),
         }
+    }
+
+    /// Has no trials any more.
+    pub(crate) fn forget(&mut self) {
+        self.trials.clear();
+        (self.settled, self.started) = (0, 0);
+        self.memory = Memory::default();
     }
 
     /// Moves on past the finished trials.

@@ -1,5 +1,6 @@
 //! One trial of a study and how it ended.
 
+use super::error::StudyError;
 use super::parameters::Parameters;
 
 /// How a trial ended, as told to its study.
@@ -127,6 +128,32 @@ impl Trial {
     /// Keeps an intermediate value, in the order of the steps; a step reported twice keeps its last value.
     pub(crate) fn note(&mut self, step: u64, value: f64) {
         note(&mut self.intermediate, step, value);
+    }
+
+    /// Ends it with a value for each of so many directions; where one is NaN, as a failure.
+    pub(crate) fn complete(
+        &mut self,
+        expected: usize,
+        values: Vec<f64>,
+        constraints: Vec<f64>,
+    ) -> Result<(), StudyError> {
+        if values.len() != expected {
+            return Err(StudyError::WrongNumberOfValues {
+                expected,
+                found: values.len(),
+            });
+        }
+        let broken = [("value", &values), ("constraint", &constraints)];
+        if let Some((what, _)) = broken.iter().find(|(_, list)| list.iter().any(|v| v.is_nan())) {
+            self.state = TrialState::Failed;
+            self.reason = Some(format!("the {what} is NaN"));
+            return Ok(());
+        }
+        self.state = TrialState::Complete;
+        self.values = values;
+        // A journal has no infinities inside attributes.
+        self.constraints = constraints.iter().map(|c| c.clamp(f64::MIN, f64::MAX)).collect();
+        Ok(())
     }
 
     pub(crate) fn finished(&self) -> bool {

@@ -1,11 +1,13 @@
 //! The tests of this crate, as one binary.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod automatic_descent;
 mod data;
 mod elastic_net;
 mod errors;
 mod folder;
 mod hostile;
+mod hostile_journal;
 mod journal;
 mod killed;
 mod properties;
@@ -14,6 +16,7 @@ mod reference;
 mod samplers;
 mod search;
 mod service;
+mod solver_trials;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod steps;
