@@ -268,7 +268,7 @@ fn a_study_that_was_deleted_begins_anew() {
     assert_eq!(live.ask().unwrap().number(), 4);
     assert_eq!(open(&path).unwrap().trials()[..4], fresh.trials()[..4]);
     // Another one's deletion is none of ours.
-    fs::write(&path, good.clone() + &gone.replace(":0}", ":1}") + "\n").unwrap();
+    fs::write(&path, good + &gone.replace(":0}", ":1}") + "\n").unwrap();
     assert_eq!(open(&path).unwrap().trials().len(), 9);
 }
 
