@@ -30,6 +30,7 @@ mod loose;
 mod objective;
 pub mod openmetrics;
 mod process;
+mod record_context;
 mod record_files;
 mod record_log;
 mod record_reader;
@@ -69,6 +70,7 @@ pub use labels::{LabelSet, LabelValue};
 pub use layer::MonitoringLayer;
 pub use objective::{Objective, Status, Verdict};
 pub use process::ProcessCollector;
+pub use record_context::LogContext;
 pub use record_log::{LogReport, RecordLog, RecordLogOptions, WhenFull};
 pub use record_reader::{LogSummary, RecordReader};
 #[cfg(feature = "metrics")]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::LogError;
+use crate::record_context::{LogContext, push_object, reopen};
 use crate::record_files::Files;
 use crate::redact::{Redactor, Secrets};
 use crate::redact_lines::LineRedactor;
@@ -162,7 +163,9 @@ pub struct RecordLog {
     writer: Option<JoinHandle<()>>,
 }
 
+/// What callers touch comes first, in one line of the processor's cache with the lock: it wanders from core to core.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Shared {
     state: Mutex<State>,
     /// The writer sleeps here.
@@ -172,12 +175,9 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
+#[repr(C)]
 struct State {
     pending: Vec<u8>,
-    /// Where in `pending` a new file begins, by rising place.
-    cuts: Vec<usize>,
-    /// The span of time that the present file belongs to.
-    span: Option<u128>,
     records: u64,
     /// Records dropped that the log does not tell of yet.
     untold: u64,
@@ -186,8 +186,14 @@ struct State {
     asleep: bool,
     hurry: bool,
     closing: bool,
+    /// Whether there is a `failure`.
+    failed: bool,
     failure: Option<LogError>,
     report: LogReport,
+    /// Where in `pending` a new file begins, by rising place.
+    cuts: Vec<usize>,
+    /// The span of time that the present file belongs to.
+    span: Option<u128>,
 }
 
 impl Shared {
@@ -272,19 +278,27 @@ impl RecordLog {
     /// [`LogError::Record`] where the record is no JSON object; [`LogError::Stopped`] after the disk failed;
     /// [`LogError::Reentrant`] for a record written while this thread serialises another one.
     pub fn write<R: Serialize + ?Sized>(&self, record: &R) -> Result<(), LogError> {
+        self.write_with(&[], record)
+    }
+
+    /// As [`write`](Self::write), with the fields of `contexts` after those of the record, in their order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with<R: Serialize + ?Sized>(
+        &self,
+        contexts: &[&LogContext],
+        record: &R,
+    ) -> Result<(), LogError> {
         LINE.with(|line| {
             // Taken already where the record's own serialisation writes to a log.
             let mut line = line.try_borrow_mut().map_err(|_| LogError::Reentrant)?;
             line.clear();
-            serde_json::to_writer(&mut *line, record).map_err(|_| LogError::Record)?;
-            if line.first() != Some(&b'{') {
-                return Err(LogError::Record);
-            }
-            // Texts have none; JSON that the record brings ready-made may, between its tokens.
-            // Counted, not searched for: that is done many bytes at a time.
-            if line.iter().filter(|b| **b == b'\n').count() > 0 {
-                let breaks = line.iter_mut().filter(|b| **b == b'\n');
-                breaks.for_each(|b| *b = b' ');
+            push_object(&mut line, record)?;
+            if !contexts.is_empty() {
+                reopen(&mut line);
+                contexts.iter().for_each(|context| context.push(&mut line));
+                line.push(b'}');
             }
             line.push(b'\n');
             self.enqueue(&line)
@@ -327,7 +341,7 @@ impl RecordLog {
     fn enqueue(&self, line: &[u8]) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         loop {
-            if state.failure.is_some() {
+            if state.failed {
                 state.report.dropped += 1;
                 return Err(LogError::Stopped);
             }
@@ -367,7 +381,7 @@ impl RecordLog {
     /// The failure that stopped the writer: [`LogError::Io`] or [`LogError::Redactor`].
     pub fn flush(&self) -> Result<(), LogError> {
         let mut state = self.shared.lock();
-        while state.failure.is_none() && (state.writing || !state.pending.is_empty() || state.untold > 0) {
+        while !state.failed && (state.writing || !state.pending.is_empty() || state.untold > 0) {
             state = self.shared.urge(state);
         }
         state.failure.clone().map_or(Ok(()), Err)
@@ -463,13 +477,14 @@ impl Writer {
                 Ok(()) => state.report.records += records,
                 Err(failure) => {
                     state.report.dropped += records + state.records;
+                    state.failed = true;
                     state.failure = Some(failure);
                 }
             }
             state.report.bytes = self.files.bytes;
             state.report.files = self.files.begun;
             shared.done.notify_all();
-            if state.failure.is_some() {
+            if state.failed {
                 return;
             }
         }

@@ -1,5 +1,5 @@
 // Opens the operator's page of a running service in headless Chromium, clicks what can be clicked, and takes pictures of
-// it: wide and on a phone, light and dark. Fails on an error of the page, a request to elsewhere, or a page that is wider
+// it: wide, on a tablet and on a phone, light and dark. Fails on an error of the page, a request to elsewhere, or a page that is wider
 // than the screen. Usage: node page.mjs http://127.0.0.1:8080/ FOLDER_FOR_PICTURES
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
@@ -14,7 +14,7 @@ const browser = await chromium.launch({
 const troubles = [];
 const expect = (holds, what) => { if (!holds) troubles.push(what); };
 
-for (const [name, width, height] of [["wide", 1280, 900], ["phone", 390, 844]]) {
+for (const [name, width, height] of [["wide", 1280, 900], ["tablet", 820, 1180], ["phone", 390, 844]]) {
   for (const colorScheme of ["light", "dark"]) {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme });
     page.on("pageerror", error => troubles.push(`${name}: ${error}`));

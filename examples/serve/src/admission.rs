@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use modelops_allocation::score::BestFit;
 use modelops_allocation::{Catalogue, Fleet, Greedy, Order, Plan, plan_variants};
+use modelops_monitoring::LogContext;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -33,6 +34,9 @@ pub(crate) struct Replica {
     /// How long one token takes: a model that reads all of its weights for each token is as fast as its memory.
     pub(crate) token_seconds: f64,
     pub(crate) slots: usize,
+    /// What the log says of it.
+    #[serde(skip)]
+    pub(crate) log: LogContext,
 }
 
 /// The replicas of one model.
@@ -94,6 +98,11 @@ impl Admission {
     }
 }
 
+#[derive(Serialize)]
+struct Logged<'a> {
+    replica: &'a str,
+}
+
 /// Every replica of the plan.
 fn replicas<'a>(
     fleet: &'a Fleet,
@@ -113,8 +122,11 @@ fn replicas<'a>(
             .devices
             .first()
             .map(|device| (device, node.devices()[*device].kind()));
+        let name: Arc<str> = format!("{}#{}", plan.request_name(binding.request), binding.replica).into();
+        let log = LogContext::new(&Logged { replica: &name });
         Replica {
-            name: format!("{}#{}", plan.request_name(binding.request), binding.replica).into(),
+            log: log.expect("a struct is a JSON object"),
+            name,
             node: node.name().to_owned(),
             device: device
                 .map(|(number, kind)| format!("{kind} {number}"))

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
+use modelops_monitoring::LogContext;
 use modelops_security::auth::{
     ApiKeyGrant, ApiKeyId, ApiKeys, Jwk, JwtIssuer, JwtVerifier, LoginThrottle, Pepper, Remembered, Scope,
     UnixSeconds,
@@ -63,10 +64,12 @@ const NEEDS: [&str; 4] = [
 #[derive(Debug)]
 pub(crate) struct Who {
     pub(crate) principal: Arc<str>,
-    pub(crate) credential: Credential,
+    credential: Credential,
     scopes: Arc<[Scope]>,
     may: [bool; NEEDS.len()],
     account: Account,
+    /// What the log says of the caller.
+    pub(crate) log: LogContext,
 }
 
 /// The quota of a caller.
@@ -82,11 +85,17 @@ enum Account {
 /// What was presented; only what may be logged of it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Credential {
+enum Credential {
     /// The public part of an API key.
     Key(ApiKeyId),
     /// The name of a token.
     Token(Box<str>),
+}
+
+#[derive(Serialize)]
+struct Logged<'a> {
+    caller: &'a str,
+    credential: &'a Credential,
 }
 
 /// The claims of a token.
@@ -239,10 +248,15 @@ impl Callers {
             Some(account) => Account::Held(account),
             None => Account::Missing,
         };
+        let log = LogContext::new(&Logged {
+            caller: &principal,
+            credential: &credential,
+        });
         let may = |need: &Scope| scopes.iter().any(|scope| scope.grants(need));
         Who {
             may: self.needs.each_ref().map(may),
             account,
+            log: log.expect("a struct is a JSON object"),
             principal,
             credential,
             scopes,

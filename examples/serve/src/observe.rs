@@ -3,7 +3,6 @@
 //! The service of one connection stands before the router: what it needs of a request it holds in one place, [`Call`], and
 //! nothing of it is boxed.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -15,10 +14,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, Response, Uri};
+use axum::http::{self, HeaderName, HeaderValue, Response, Uri};
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use modelops_monitoring::LogContext;
 use modelops_security::auth::Remembered;
 use modelops_security::redact;
 use tower_service::Service as _;
@@ -26,7 +26,7 @@ use tower_service::Service as _;
 use crate::callers::Who;
 use crate::refusal::Reason;
 use crate::service::Service;
-use crate::telemetry::{Record, Route, text};
+use crate::telemetry::{self, Method, Record, Route, text};
 
 /// The status of a request whose caller went away first.
 const GONE: u16 = 499;
@@ -71,7 +71,7 @@ impl Call {
         self.replica.store(replica, Ordering::Relaxed);
     }
 
-    fn replica(&self, route: Route) -> Option<&str> {
+    fn replica(&self, route: Route) -> Option<&LogContext> {
         let admission = &self.connection.service.admission;
         let pool = if route == Route::Predict {
             &admission.classify
@@ -79,7 +79,7 @@ impl Call {
             &admission.chat
         };
         let replica = pool.replicas.get(self.replica.load(Ordering::Relaxed));
-        replica.map(|replica| &*replica.name)
+        replica.map(|replica| &replica.log)
     }
 
     /// Rows or tokens that were asked about.
@@ -159,8 +159,9 @@ struct Watched {
     call: Arc<Call>,
     id: u64,
     route: Route,
-    method: &'static str,
-    path: Cow<'static, str>,
+    method: Method,
+    /// What the caller wrote, where that is not the path of an endpoint alone.
+    path: Option<String>,
     status: u16,
     reason: Option<Reason>,
 }
@@ -173,22 +174,26 @@ impl Drop for Watched {
             return;
         };
         let end = clock.elapsed();
-        let who = call.who.get();
+        let request = telemetry::Request {
+            route: self.route,
+            method: self.method,
+            reason: self.reason,
+            who: call.who.get().map(|who| &**who),
+            replica: call.replica(self.route),
+        };
+        let path = self.path.as_deref();
         let record = Record {
             at: clock.unix(end).as_secs_f64(),
             id: self.id,
-            method: self.method,
-            path: &self.path,
+            method: path.map(|_| self.method.text()),
+            path,
             status: self.status,
             seconds: end.saturating_sub(call.begin).as_secs_f64(),
-            caller: who.map(|who| &*who.principal),
-            credential: who.map(|who| &who.credential),
-            replica: call.replica(self.route),
             prompt: call.prompt.load(Ordering::Relaxed),
             completion: call.completion.load(Ordering::Relaxed),
             reason: text(self.reason),
         };
-        telemetry.end(self.route, self.reason, &record);
+        telemetry.end(&request, &record);
     }
 }
 
@@ -205,9 +210,7 @@ impl Future for Answering {
         let Ok(mut response) = ready!(Pin::new(&mut self.answer).poll(cx));
         let mut watched = self.watched.take();
         if let Some(watched) = &mut watched {
-            response
-                .headers_mut()
-                .insert(NUMBER, HeaderValue::from(watched.id));
+            response.headers_mut().insert(NUMBER, number(watched.id));
             watched.reason = response.extensions().get::<Reason>().copied();
         }
         let status = response.status().as_u16();
@@ -267,26 +270,30 @@ impl Drop for Answer {
     }
 }
 
-/// The path for the log: that of the route where nothing was added, otherwise what the caller wrote, redacted and cut.
-fn path(uri: &Uri, route: Route) -> Cow<'static, str> {
-    use modelops_monitoring::LabelValue as _;
+/// The number of a request as a header. (`HeaderValue::from` allocates twice for what is shorter than its type allows.)
+fn number(id: u64) -> HeaderValue {
+    HeaderValue::from_str(itoa::Buffer::new().format(id)).expect("digits are fit for a header")
+}
+
+/// What the caller wrote, redacted and cut, where it is more than the path of an endpoint.
+fn path(uri: &Uri, route: Route) -> Option<String> {
     if route != Route::Other && uri.query().is_none() {
-        return Cow::Borrowed(Route::text_at(route as usize));
+        return None;
     }
     let written = uri.path_and_query().map_or("", |written| written.as_str());
     let safe = redact(written);
     let end = safe.char_indices().nth(200).map_or(safe.len(), |(at, _)| at);
-    Cow::Owned(safe[..end].to_owned())
+    Some(safe[..end].to_owned())
 }
 
-fn method(method: &Method) -> &'static str {
+fn method(method: &http::Method) -> Method {
     match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::HEAD => "HEAD",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
+        http::Method::GET => Method::Get,
+        http::Method::POST => Method::Post,
+        http::Method::HEAD => Method::Head,
+        http::Method::PUT => Method::Put,
+        http::Method::DELETE => Method::Delete,
+        http::Method::OPTIONS => Method::Options,
+        _ => Method::Other,
     }
 }

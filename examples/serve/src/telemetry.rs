@@ -10,13 +10,14 @@ use std::time::Duration;
 use modelops_monitoring::llm::{NameScheme, Served, ServerMetrics, Tier};
 use modelops_monitoring::{
     BurnRate, Counter, Events, Exposition, Family, Gauge, Histogram, HistogramOptions, LabelValue as _,
-    LogReport, Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull, label_enum, label_set,
+    LogContext, LogError, LogReport, Objective, RecordLog, RecordLogOptions, Registry, Sketch, WhenFull,
+    label_enum, label_set,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Failure;
-use crate::callers::Credential;
+use crate::callers::Who;
 use crate::refusal::Reason;
 use crate::settings::Settings;
 
@@ -56,6 +57,26 @@ label_enum! {
 label_enum! {
     /// How a reload ended.
     pub(crate) enum Reloaded { Taken = "taken", Unchanged = "unchanged", Refused = "refused" }
+}
+
+/// The methods that the log tells apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Head,
+    Put,
+    Delete,
+    Options,
+    Other,
+}
+
+impl Method {
+    const TEXTS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "other"];
+
+    pub(crate) fn text(self) -> &'static str {
+        Self::TEXTS[self as usize]
+    }
 }
 
 label_set! { pub(crate) struct Ended { route: Route, code: Code } }
@@ -131,29 +152,36 @@ impl Code {
     }
 }
 
-/// A line of the request log. Nothing in it is secret: keys are named by their public part, and what callers wrote was
-/// redacted.
+/// A line of the request log, but for what many lines share: endpoint, caller and replica follow as contexts. Nothing in it is
+/// secret: keys are named by their public part, and what callers wrote was redacted.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Record<'a> {
     /// Seconds since 1970.
     pub(crate) at: f64,
     pub(crate) id: u64,
-    pub(crate) method: &'static str,
-    pub(crate) path: &'a str,
+    /// The method and the path, where that is not an endpoint's alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<&'a str>,
     pub(crate) status: u16,
     pub(crate) seconds: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) caller: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) credential: Option<&'a Credential>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) replica: Option<&'a str>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) prompt: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) completion: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'static str>,
+}
+
+/// What is known of a request by names, of which there are few.
+pub(crate) struct Request<'a> {
+    pub(crate) route: Route,
+    pub(crate) method: Method,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) who: Option<&'a Who>,
+    /// The replica that worked on it, as the log names it.
+    pub(crate) replica: Option<&'a LogContext>,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -163,7 +191,7 @@ fn is_zero(n: &u64) -> bool {
 /// Records that the operator's page shows.
 const RECENT: usize = 40;
 /// More bytes than so many records have, mostly.
-const RECENT_BYTES: u64 = 32 << 10;
+const RECENT_BYTES: u64 = 64 << 10;
 /// Seconds that the curves of the page show.
 const HISTORY: usize = 120;
 /// The window of the page's quantiles.
@@ -234,6 +262,9 @@ pub(crate) struct Telemetry {
     next_id: AtomicU64,
     folder: PathBuf,
     log: Option<RecordLog>,
+    /// What the lines of each endpoint share, by route and method.
+    endpoints: Vec<[LogContext; Method::TEXTS.len()]>,
+    nothing: LogContext,
     past: Mutex<Past>,
     promises: Mutex<[Watched; 2]>,
 }
@@ -298,6 +329,8 @@ impl Telemetry {
             next_id: AtomicU64::new(1),
             folder,
             log,
+            endpoints: Route::ALL.iter().map(endpoint).collect::<Result<_, _>>()?,
+            nothing: LogContext::new(&Value::Object(Map::new()))?,
             past: Mutex::default(),
             promises: Mutex::new([
                 watched(Objective::latency("classifier within 50 ms", PROMISE, 0.99)?),
@@ -312,16 +345,32 @@ impl Telemetry {
     }
 
     /// A request has ended: counted, timed and logged, here and nowhere else.
-    pub(crate) fn end(&self, route: Route, reason: Option<Reason>, record: &Record<'_>) {
-        if self.log.as_ref().is_some_and(|log| log.write(record).is_err()) {
-            self.log_failures.inc();
+    pub(crate) fn end(&self, ended: &Request<'_>, record: &Record<'_>) {
+        let Request {
+            route,
+            method,
+            reason,
+            who,
+            replica,
+        } = *ended;
+        if let Some(log) = &self.log {
+            let endpoint = match record.path {
+                None => &self.endpoints[route as usize][method as usize],
+                Some(_) => &self.nothing,
+            };
+            let caller = who.map_or(&self.nothing, |who| &who.log);
+            let contexts = [endpoint, caller, replica.unwrap_or(&self.nothing)];
+            if log.write_with(&contexts, record).is_err() {
+                self.log_failures.inc();
+            }
         }
         let code = Code::of(record.status);
         self.seconds[route as usize].observe(record.seconds);
         if let Some(reason) = reason {
             self.refused.inc(&Refused { reason });
         }
-        if let Some(caller) = record.caller {
+        if let Some(Who { principal, .. }) = who {
+            let caller = &**principal;
             let input = if route == Route::Predict {
                 Kind::Row
             } else {
@@ -539,7 +588,25 @@ fn last_lines(folder: &Path) -> std::io::Result<Vec<Value>> {
     // The first line may lack its beginning; it is no JSON then.
     let lines = bytes.rsplit(|byte| *byte == b'\n');
     let records = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    Ok(records.filter(Value::is_object).take(RECENT).collect())
+    // An open page looks once a second, and would push out what it is there to show.
+    let own = |record: &Value| record["path"] == Route::Status.text() && record["status"] == 200;
+    let others = records.filter(|record| record.is_object() && !own(record));
+    Ok(others.take(RECENT).collect())
+}
+
+/// What the lines of an endpoint share, for each method.
+fn endpoint(route: &Route) -> Result<[LogContext; Method::TEXTS.len()], LogError> {
+    #[derive(Serialize)]
+    struct Endpoint {
+        method: &'static str,
+        path: &'static str,
+    }
+    let path = Route::text_at(*route as usize);
+    let contexts: Result<Vec<_>, _> = Method::TEXTS
+        .iter()
+        .map(|method| LogContext::new(&Endpoint { method, path }))
+        .collect();
+    Ok(contexts?.try_into().expect("one for each method"))
 }
 
 fn watched(objective: Objective) -> Watched {

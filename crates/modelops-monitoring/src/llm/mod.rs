@@ -211,7 +211,12 @@ impl ServerMetrics {
     ) -> Result<Self, RegisterError> {
         let named = names::Named::new(registry, scheme, served);
         let seconds = || HistogramOptions::seconds();
-        let token_gap = || seconds().with_buckets(buckets::TOKEN_GAP);
+        // Tokens that one step makes share its time: a small model's are less than a microsecond apart.
+        let token_gap = || {
+            seconds()
+                .with_buckets(buckets::TOKEN_GAP)
+                .with_fast_range(-27, 21)
+        };
         let first = || seconds().with_buckets(buckets::GEN_AI_TIME_TO_FIRST_TOKEN);
         let sizes = HistogramOptions::sizes;
         let goodput = names::Goodputs::new(registry)?;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use modelops_monitoring::{LogError, ReadError, RecordLog, RecordLogOptions, RecordReader};
+use modelops_monitoring::{LogContext, LogError, ReadError, RecordLog, RecordLogOptions, RecordReader};
 use proptest::prelude::*;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 #[test]
 fn a_full_queue_drops_counts_and_says_so_in_the_log() {
@@ -139,6 +140,65 @@ fn a_record_must_be_an_object() {
     let log = RecordLog::create(folder.path(), RecordLogOptions::default()).unwrap();
     assert_eq!(log.write(&1), Err(LogError::Record));
     assert_eq!(log.close().unwrap().records, 0);
+}
+
+/// The lines of a log that `write` wrote to.
+fn lines_of(write: impl FnOnce(&RecordLog)) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::create(folder.path(), RecordLogOptions::default()).unwrap();
+    write(&log);
+    log.close().unwrap();
+    let text = fs::read_to_string(folder.path().join("records-000001.jsonl")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn contexts_follow_the_record_even_where_either_has_no_field() {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let context = |text| LogContext::new(&raw(text)).unwrap();
+    let (none, blank, one) = (context("{}"), context("{ \n }"), context("{ \"a\":1\n}"));
+    let two = context("{\"b\":[2,\n{}],\"token\":\"sk-abcdefghijklmnop1234\",\"password\":\"x\"}");
+    let lines = lines_of(|log| {
+        log.write_with(&[&none, &blank], &raw("{}")).unwrap();
+        log.write_with(&[&none, &one, &blank], &raw("{ \n}")).unwrap();
+        log.write_with(&[&one, &none, &two], &json!({"c": 3})).unwrap();
+        log.write_with(&[], &json!({"c": 3})).unwrap();
+        assert_eq!(log.write_with(&[&one], &3), Err(LogError::Record));
+    });
+    assert_eq!(
+        lines,
+        [
+            "{}",
+            "{ \"a\":1}",
+            "{\"c\":3, \"a\":1,\"b\":[2, {}],\"token\":\"[token]\",\"password\":\"[secret]\"}",
+            "{\"c\":3}",
+        ]
+    );
+    assert_eq!(LogContext::new(&[1]), Err(LogError::Record));
+    assert!(!format!("{two:?}").contains("sk-"));
+}
+
+proptest! {
+    /// A record with contexts is the line of a record that has all of their fields itself.
+    #[test]
+    fn a_context_is_what_its_fields_would_be(
+        parts in prop::collection::vec(prop::collection::btree_map("[a-z\"\n]{1,4}", "\\PC{0,9}|sk-[a-z]{20}", 0..3), 1..5),
+    ) {
+        // Names that no two parts share.
+        let objects: Vec<Map<String, Value>> = parts.into_iter().enumerate().map(|(i, fields)| {
+            fields.into_iter().map(|(name, text)| (format!("{i}{name}"), Value::from(text))).collect()
+        }).collect();
+        let contexts: Vec<LogContext> = objects[1..].iter().map(|fields| LogContext::new(fields).unwrap()).collect();
+        let contexts: Vec<&LogContext> = contexts.iter().collect();
+        let whole: Map<String, Value> = objects.iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let lines = lines_of(|log| {
+            for _ in 0..2 {
+                log.write_with(&contexts, &objects[0]).unwrap();
+                log.write(&whole).unwrap();
+            }
+        });
+        prop_assert!(lines.iter().all(|line| *line == lines[0]), "{:?}", lines);
+    }
 }
 
 struct Nested<'a>(&'a RecordLog, std::cell::RefCell<Option<LogError>>);
