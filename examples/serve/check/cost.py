@@ -4,9 +4,9 @@
 
 A round starts one service for each variant anew. A block visits them forwards and then backwards, a second each, and compares
 each with the first variant within the block, so that what slows the machine down for longer than a second counts for nothing.
-A visit during which anything else took more than a tenth of
-a processor is repeated. Printed: the median over all blocks, the interval in which the true median lies with 95 % confidence, and the least and greatest
-block. Processor time is that of all threads of the service, the writer of the log and the system's work for it included.
+A visit during which anything else took more than a tenth of a processor is repeated. Printed: the median over all blocks, the
+interval in which the true median lies with 95 % confidence, and the least and greatest block. Processor time is that of all
+threads of the service, the writer of the log and the system's work for it included.
 """
 
 import math

@@ -1,6 +1,6 @@
 // Opens the operator's page of a running service in headless Chromium, clicks what can be clicked, and takes pictures of
-// it: wide, on a tablet and on a phone, light and dark. Fails on an error of the page, a request to elsewhere, or a page that is wider
-// than the screen. Usage: node page.mjs http://127.0.0.1:8080/ FOLDER_FOR_PICTURES
+// it: wide, on a tablet and on a phone, light and dark. Fails on an error of the page, a request to elsewhere, or a page that
+// is wider than the screen. Usage: node page.mjs http://127.0.0.1:8080/ FOLDER_FOR_PICTURES
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
