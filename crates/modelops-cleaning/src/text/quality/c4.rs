@@ -39,6 +39,8 @@ pub struct C4Outcome {
     pub text: String,
 }
 
+const LOREM_IPSUM: &str = "lorem ipsum";
+const JAVASCRIPT: &str = "javascript";
 const POLICIES: [&str; 6] = [
     "terms of use",
     "privacy policy",
@@ -47,6 +49,15 @@ const POLICIES: [&str; 6] = [
     "use of cookies",
     "use cookies",
 ];
+
+/// All the phrases above.
+static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
+    let phrases: Vec<&str> = [LOREM_IPSUM, JAVASCRIPT].into_iter().chain(POLICIES).collect();
+    Regex::new(&format!("(?i-u:{})", phrases.join("|"))).expect("the phrases are constant")
+});
+
+/// The one character outside of ASCII whose small form is a letter of the phrases: the sign of Kelvin.
+const KELVIN: char = '\u{212a}';
 
 static CITATION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\[\d*\]|\[edit\]|\[citation needed\]").expect("the pattern is constant"));
@@ -59,47 +70,74 @@ impl C4Quality {
             verdict: Verdict::Drop(reason),
             text: String::new(),
         };
+        let text = page.text();
+        // Most pages have none of the phrases, no citation and no bracket; then no line has.
+        let phrases = PHRASES.is_match(text) || (!text.is_ascii() && text.contains(KELVIN));
+        let (citations, brackets) = (text.contains('['), text.contains('{'));
         let mut sentences = 0;
-        let mut kept: Vec<Cow<'_, str>> = Vec::new();
-        for line in lines(page.text()) {
-            let line = line.trim_matches(is_space);
-            let (mut words, mut too_long) = (0, false);
-            for word in line.split(is_space).filter(|word| !word.is_empty()) {
-                words += 1;
-                too_long |= word.len() > self.max_word_length && word.chars().count() > self.max_word_length;
-            }
-            if too_long {
+        let mut kept = String::new();
+        let mut token = 0;
+        for range in lines(text) {
+            let line = text[range.clone()].trim_matches(is_space);
+            if line.len() > self.max_word_length && has_longer_word(line, self.max_word_length) {
                 continue;
             }
-            let line = CITATION.replace_all(line, "");
-            if !line.ends_with(['.', '?', '!', '"', '\''])
-                || line.ends_with("...")
-                || words < self.min_words_per_line
-            {
+            let few_words = line
+                .split(is_space)
+                .filter(|word| !word.is_empty())
+                .nth(self.min_words_per_line.wrapping_sub(1));
+            let few_words = self.min_words_per_line > 0 && few_words.is_none();
+            let cleaned = if citations {
+                CITATION.replace_all(line, "")
+            } else {
+                Cow::Borrowed(line)
+            };
+            if !cleaned.ends_with(['.', '?', '!', '"', '\'']) || cleaned.ends_with("...") || few_words {
                 continue;
             }
-            let lower = line.to_lowercase();
-            if lower.contains("lorem ipsum") {
+            let lower = if phrases {
+                cleaned.to_lowercase()
+            } else {
+                String::new()
+            };
+            if lower.contains(LOREM_IPSUM) {
                 return dropped(Reason::LoremIpsum);
             }
-            if lower.contains("javascript") {
+            if lower.contains(JAVASCRIPT) {
                 continue;
             }
-            if line.contains('{') {
+            if brackets && cleaned.contains('{') {
                 return dropped(Reason::CurlyBracket);
             }
             if POLICIES.iter().any(|policy| lower.contains(policy)) {
                 continue;
             }
-            sentences += page.english.tokenize(&line).sentences().count();
-            kept.push(line);
+            sentences += match &cleaned {
+                // White space parts tokens, so a line has the same ones by itself and within its page.
+                Cow::Borrowed(line) => {
+                    let begin = line.as_ptr() as usize - text.as_ptr() as usize;
+                    token += page.tokens().before(token, begin);
+                    let count = page.tokens().before(token, begin + line.len());
+                    page.tokens().count_sentences(token..token + count)
+                }
+                Cow::Owned(line) => page.english.tokenize(line).sentences().count(),
+            };
+            if !kept.is_empty() {
+                kept.push('\n');
+            }
+            kept.push_str(&cleaned);
         }
         if sentences < self.min_sentences {
             return dropped(Reason::FewSentences);
         }
         C4Outcome {
             verdict: Verdict::Keep,
-            text: kept.join("\n").trim_matches(is_space).to_owned(),
+            text: kept.trim_matches(is_space).to_owned(),
         }
     }
+}
+
+fn has_longer_word(line: &str, most: usize) -> bool {
+    line.split(is_space)
+        .any(|word| word.len() > most && word.chars().count() > most)
 }

@@ -1,6 +1,6 @@
 //! FineWeb's rules.
 
-use super::{Page, Reason, TERMINAL, Verdict, repeated, share};
+use super::{Page, Reason, Verdict, is_terminal, repeated, share};
 use crate::text::words::is_space;
 
 /// Drops lists, menus and pages whose lines repeat.
@@ -45,23 +45,24 @@ impl FineWebQuality {
         if lines.is_empty() {
             return Verdict::Drop(Reason::Empty);
         }
-        let ended = lines
-            .iter()
-            .filter(|line| line.ends_with(|c| TERMINAL.contains(c)))
-            .count();
+        let ended = lines.iter().filter(|line| line.ends_with(is_terminal)).count();
         if share(ended, lines.len()) < self.min_line_punctuation {
             return Verdict::Drop(Reason::LinePunctuation);
         }
-        let is_short = |line: &&&str| line.chars().nth(self.short_line_length).is_none();
+        // No character has fewer bytes than one or more than four.
+        let is_short = |line: &&&str| {
+            let short = self.short_line_length;
+            line.len() <= short || (line.len() / 4 <= short && line.chars().nth(short).is_none())
+        };
         if share(lines.iter().filter(is_short).count(), lines.len()) > self.max_short_lines {
             return Verdict::Drop(Reason::ShortLines);
         }
         let feeds = text.bytes().filter(|&byte| byte == b'\n').count();
-        let (_, characters) = repeated(lines.iter().copied());
-        if share(characters, text.chars().count() - feeds) > self.max_duplicate_characters {
+        let repeated = repeated(lines.iter().copied());
+        if share(repeated.characters, text.chars().count() - feeds) > self.max_duplicate_characters {
             return Verdict::Drop(Reason::DuplicateCharacters);
         }
-        if share(feeds, page.tokens().words().count()) > self.max_new_lines {
+        if share(feeds, page.tokens().count_words()) > self.max_new_lines {
             return Verdict::Drop(Reason::List);
         }
         Verdict::Keep

@@ -1,6 +1,6 @@
 //! Gopher's quality rules.
 
-use super::{Page, Reason, TERMINAL, Verdict, first_broken, lines, share};
+use super::{Page, Reason, Verdict, first_broken, is_terminal, lines, share};
 use crate::text::words::is_space;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -62,18 +62,24 @@ impl GopherQuality {
     #[must_use]
     pub fn verdict(&self, page: &Page<'_>) -> Verdict {
         let (mut words, mut proper, mut letters, mut alphabetic) = (0, 0, 0, 0);
-        let mut stop_words = vec![false; self.stop_words.len()];
+        let text = page.text();
+        let ascii = text.is_ascii();
+        let mut stop_words = StopWords::new(&self.stop_words);
         for word in page.tokens().words() {
             words += 1;
-            let (is_proper, is_alphabetic, length) = measure(word);
-            if is_proper {
+            if word.as_bytes()[0].is_ascii_alphabetic() {
                 proper += 1;
-                letters += length;
+                alphabetic += 1;
+                letters += if ascii { word.len() } else { characters(word) };
+            } else {
+                let (is_proper, is_alphabetic, length) = measure(word);
+                if is_proper {
+                    proper += 1;
+                    letters += length;
+                }
+                alphabetic += usize::from(is_alphabetic);
             }
-            alphabetic += usize::from(is_alphabetic);
-            if let Some(which) = self.stop_words.iter().position(|stop| stop == word) {
-                stop_words[which] = true;
-            }
+            stop_words.meet(word);
         }
         if proper < self.min_words || words == 0 {
             return Verdict::Drop(Reason::ShortDocument);
@@ -87,17 +93,17 @@ impl GopherQuality {
         if let Verdict::Drop(reason) = first_broken(early.into_iter()) {
             return Verdict::Drop(reason);
         }
-        let text = page.text();
         let hashes = text.bytes().filter(|&byte| byte == b'#').count();
         let ellipses = text.matches("...").count() + text.matches('\u{2026}').count();
         let (mut all, mut bullets, mut trailing) = (0, 0, 0);
         for line in lines(text) {
+            let line = &text[line];
             all += 1;
             bullets += usize::from(line.trim_start_matches(is_space).starts_with(['\u{2022}', '-']));
             let end = line.trim_end_matches(is_space);
             trailing += usize::from(end.ends_with("...") || end.ends_with('\u{2026}'));
         }
-        let stop_words = stop_words.iter().filter(|&&seen| seen).count();
+        let stop_words = stop_words.met();
         let late = [
             (share(hashes, words) > self.max_symbol_ratio, Reason::Hashes),
             (share(ellipses, words) > self.max_symbol_ratio, Reason::Ellipses),
@@ -113,6 +119,48 @@ impl GopherQuality {
             (stop_words < self.min_stop_words, Reason::StopWords),
         ];
         first_broken(late.into_iter())
+    }
+}
+
+/// The characters of a short word, by the bytes that begin one.
+fn characters(word: &str) -> usize {
+    word.bytes().filter(|byte| byte & 0xc0 != 0x80).count()
+}
+
+/// Which words of a list were met.
+struct StopWords<'a> {
+    words: &'a [String],
+    met: Vec<bool>,
+    /// For each length a bit for each first byte modulo 64 of a word of the list.
+    firsts: [u64; 16],
+}
+
+impl<'a> StopWords<'a> {
+    fn new(words: &'a [String]) -> Self {
+        let mut firsts = [0; 16];
+        for word in words {
+            if let Some(first) = word.as_bytes().first() {
+                firsts[word.len().min(15)] |= 1 << (first % 64);
+            }
+        }
+        Self {
+            words,
+            met: vec![false; words.len()],
+            firsts,
+        }
+    }
+
+    fn meet(&mut self, word: &str) {
+        let first = word.as_bytes()[0] % 64;
+        if self.firsts[word.len().min(15)] >> first & 1 == 1
+            && let Some(which) = self.words.iter().position(|stop| stop == word)
+        {
+            self.met[which] = true;
+        }
+    }
+
+    fn met(&self) -> usize {
+        self.met.iter().filter(|&&met| met).count()
     }
 }
 
@@ -137,5 +185,5 @@ fn is_symbol(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation() || (c.is_ascii_control() && !matches!(c, '\t' | '\n'));
     }
-    matches!(c, '\u{80}'..='\u{9f}') || OTHERS.contains(c) || TERMINAL.contains(c)
+    matches!(c, '\u{80}'..='\u{9f}') || OTHERS.contains(c) || is_terminal(c)
 }

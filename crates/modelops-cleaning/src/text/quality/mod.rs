@@ -17,7 +17,9 @@ mod c4;
 mod c4_pages;
 mod fineweb;
 mod gopher;
+mod repeats;
 mod repetition;
+mod runs;
 
 pub use c4::{C4Outcome, C4Quality};
 pub use c4_pages::{C4BadWords, C4Paragraphs};
@@ -26,8 +28,11 @@ pub use gopher::GopherQuality;
 pub use repetition::GopherRepetition;
 
 use super::words::{English, Tokens};
+use repeats::{Repeats, Same};
 use std::cell::OnceCell;
 use std::fmt;
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A text whose words are cut at most once, however many rules read it.
 #[derive(Debug)]
@@ -174,42 +179,110 @@ fn share(part: usize, whole: usize) -> f64 {
     part as f64 / whole as f64
 }
 
-/// The lines of Python's `str.splitlines`: ends of line of every kind, none after the last.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
+/// Where the lines of Python's `str.splitlines` lie: ends of line of every kind, none after the last.
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let bytes = text.as_bytes();
+    let mut begin = 0;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
+        if begin == bytes.len() {
             return None;
         }
-        let Some(end) = rest.find(is_line_end) else {
-            return Some(std::mem::take(&mut rest));
+        let mut end = begin;
+        let mark = loop {
+            end += bytes[end..]
+                .chunks_exact(BLOCK)
+                .take_while(|block| !block.iter().fold(false, |any, &byte| any | may_end(byte)))
+                .count()
+                * BLOCK;
+            match bytes[end..].iter().position(|&byte| may_end(byte)) {
+                None => {
+                    end = bytes.len();
+                    break 0;
+                }
+                Some(at) => end += at,
+            }
+            match line_end(&bytes[end..]) {
+                0 => end += 1,
+                mark => break mark,
+            }
         };
-        let line = &rest[..end];
-        let mark = if rest[end..].starts_with("\r\n") {
-            2
-        } else {
-            rest[end..].chars().next().map_or(0, char::len_utf8)
-        };
-        rest = &rest[end + mark..];
+        let line = begin..end;
+        begin = end + mark;
         Some(line)
     })
 }
 
-fn is_line_end(c: char) -> bool {
-    matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
+/// Whether an end of line may begin with a byte: a control character, or one beyond ASCII.
+fn may_end(byte: u8) -> bool {
+    // Below 20 or from C2 on.
+    byte.wrapping_sub(0x20) >= 0xa2
+}
+
+/// The bytes of the end of line at the front; 0 where there is none.
+fn line_end(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\r', b'\n', ..] | [0xc2, 0x85, ..] => 2,
+        [b'\n'..=b'\r' | 0x1c..=0x1e, ..] => 1,
+        // The separators of lines and of paragraphs, U+2028 and U+2029.
+        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// What [`repeated`] has counted.
+struct Repeated {
+    pieces: usize,
+    /// Those that were there before.
+    repeats: usize,
+    /// The characters of those.
+    characters: usize,
+}
+
+struct Pieces<'a>(Vec<&'a str>);
+
+impl<'a> Same for Pieces<'a> {
+    type Key<'k>
+        = &'k str
+    where
+        Self: 'k;
+
+    fn same(&self, a: usize, b: usize) -> bool {
+        self.0[a] == self.0[b]
+    }
+
+    fn key(&self, at: usize) -> &str {
+        self.0[at]
+    }
 }
 
 /// How many of `pieces` were there before, and their characters.
-fn repeated<'a>(pieces: impl Iterator<Item = &'a str>) -> (usize, usize) {
-    let mut seen = super::hash::TextMap::default();
-    let (mut count, mut characters) = (0, 0);
-    for piece in pieces {
-        if seen.insert(piece, ()).is_some() {
-            count += 1;
+fn repeated<'a>(pieces: impl Iterator<Item = &'a str>) -> Repeated {
+    let pieces = Pieces(pieces.collect());
+    let mut table = Repeats::new(pieces.0.len());
+    let mut seen = table.of(&pieces);
+    let (mut repeats, mut characters) = (0, 0);
+    for (at, piece) in pieces.0.iter().enumerate() {
+        if seen.find_or_insert(at, xxh3_64(piece.as_bytes())).is_some() {
+            repeats += 1;
             characters += piece.chars().count();
         }
     }
-    (count, characters)
+    Repeated {
+        pieces: pieces.0.len(),
+        repeats,
+        characters,
+    }
+}
+
+/// Whether a character ends a sentence in any script.
+fn is_terminal(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, '!' | '.' | '?');
+    }
+    TERMINAL.contains(c)
 }
 
 /// Marks that end a sentence in any script.

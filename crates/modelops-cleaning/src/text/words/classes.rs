@@ -175,3 +175,30 @@ pub(super) fn ends_before_stop(c: char) -> bool {
 pub(in crate::text) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
+
+/// What a byte of a text begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Byte {
+    Letter,
+    Space,
+    Other,
+    NotAscii,
+}
+
+const BYTES: [Byte; 256] = {
+    let mut classes = [Byte::NotAscii; 256];
+    let mut at = 0;
+    while at < 0x80 {
+        classes[at] = match at as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => Byte::Letter,
+            b'\t'..=b'\r' | 0x1c..=b' ' => Byte::Space,
+            _ => Byte::Other,
+        };
+        at += 1;
+    }
+    classes
+};
+
+pub(super) fn class_of(byte: u8) -> Byte {
+    BYTES[usize::from(byte)]
+}

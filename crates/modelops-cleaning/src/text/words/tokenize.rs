@@ -1,7 +1,7 @@
 //! The tokenizer: white space, special words, affixes, infixes, and special words that came apart put together again.
 
 use super::affix::{infixes, prefix_len, suffix_len};
-use super::classes::is_space;
+use super::classes::{Byte, class_of, is_space};
 use super::specials::specials;
 use super::url::is_url;
 use super::{is_punctuation, is_stop};
@@ -47,7 +47,7 @@ impl English {
             if prefix_len(word) > 0 || suffix_len(word) > 0 || !found.is_empty() {
                 let mut tokens = Vec::new();
                 // There are no special words yet, so this cuts by the affix rules alone.
-                english.cut(word, 0, word.len(), &mut tokens);
+                english.cut(word, 0, word.len(), &mut tokens, &mut Vec::new());
                 let sequence: Vec<Box<str>> = tokens
                     .iter()
                     .map(|&(begin, end)| word[begin..end].into())
@@ -75,53 +75,54 @@ impl English {
     pub fn tokenize<'a>(&self, text: &'a str) -> Tokens<'a> {
         let mut spans = Vec::with_capacity(text.len() / 5);
         let bytes = text.as_bytes();
-        let mut at = 0;
+        let class = |at: usize| bytes.get(at).map_or(Byte::Space, |&byte| class_of(byte));
+        let mut suffixes = Vec::new();
+        let (mut at, mut white) = (0, 0);
         while at < bytes.len() {
             let begin = at;
-            let mut letters = true;
-            while at < bytes.len() {
-                let byte = bytes[at];
-                if byte.is_ascii_alphabetic() {
-                    at += 1;
-                } else if byte < 0x80 {
-                    if is_space(byte.into()) {
-                        break;
-                    }
-                    letters = false;
-                    at += 1;
-                } else {
-                    let Some(c) = text[at..].chars().next() else {
-                        break;
-                    };
-                    if is_space(c) {
-                        break;
-                    }
-                    letters = false;
-                    at += c.len_utf8();
-                }
+            while class(at) == Byte::Letter {
+                at += 1;
             }
-            if at > begin {
-                if letters && !self.maybe_special.holds(&text[begin..at]) {
-                    spans.push((begin, at));
-                } else {
-                    self.cut_or_special(text, begin, at, &mut spans);
+            // Most words are letters, perhaps with one mark behind them, and no rule but the list of special words cuts them.
+            let letters = at;
+            let mark = usize::from(letters > begin && is_plain_mark(text, begin, letters));
+            at = letters + mark;
+            if class(at) == Byte::Space && !self.maybe_cut(&text[begin..letters], &text[begin..at]) {
+                if begin < letters {
+                    spans.push((begin, letters));
+                }
+                if mark > 0 {
+                    spans.push((letters, at));
+                }
+            } else {
+                at = end_of_word(text, at);
+                if begin < at {
+                    self.cut_or_special(text, begin, at, &mut spans, &mut suffixes);
                 }
             }
             // White space is a token too, but for one space after a word.
-            let mut space = at;
-            let end = text[at..]
-                .find(|c: char| !is_space(c))
-                .map_or(text.len(), |length| at + length);
             if begin < at && bytes.get(at) == Some(&b' ') {
-                space += 1;
+                at += 1;
             }
-            if space < end {
-                spans.push((space, end));
+            let space = at;
+            if matches!(class(at), Byte::Space | Byte::NotAscii) {
+                at = text[at..]
+                    .find(|c: char| !is_space(c))
+                    .map_or(text.len(), |length| at + length);
             }
-            at = end;
+            if space < at {
+                spans.push((space, at));
+                white += 1;
+            }
         }
         self.join_sequences(text, &mut spans);
-        Tokens { text, spans }
+        Tokens { text, spans, white }
+    }
+
+    /// Whether letters, and the same with a mark behind them, may be on the list of special words.
+    fn maybe_cut(&self, letters: &str, marked: &str) -> bool {
+        self.maybe_special.holds(letters)
+            || (marked.len() > letters.len() && self.maybe_special.holds(marked))
     }
 
     fn lengths(&self, word: &str) -> Option<&Vec<usize>> {
@@ -144,15 +145,30 @@ impl English {
         true
     }
 
-    fn cut_or_special(&self, text: &str, begin: usize, end: usize, spans: &mut Vec<Span>) {
+    fn cut_or_special(
+        &self,
+        text: &str,
+        begin: usize,
+        end: usize,
+        spans: &mut Vec<Span>,
+        suffixes: &mut Vec<Span>,
+    ) {
         if !self.push_special(&text[begin..end], begin, spans) {
-            self.cut(text, begin, end, spans);
+            self.cut(text, begin, end, spans, suffixes);
         }
     }
 
-    /// Takes affixes off until nothing changes or a special word is left, then cuts what is left at its infixes.
-    fn cut(&self, text: &str, mut begin: usize, mut end: usize, spans: &mut Vec<Span>) {
-        let mut suffixes: Vec<Span> = Vec::new();
+    /// Takes affixes off until nothing changes or a special word is left, then cuts what is left at its infixes. `suffixes`
+    /// is room to work in.
+    fn cut(
+        &self,
+        text: &str,
+        mut begin: usize,
+        mut end: usize,
+        spans: &mut Vec<Span>,
+        suffixes: &mut Vec<Span>,
+    ) {
+        suffixes.clear();
         let is_special = |from: usize, to: usize| from < to && self.lengths(&text[from..to]).is_some();
         let mut last = 0;
         while begin < end && end - begin != last && !is_special(begin, end) {
@@ -251,11 +267,40 @@ fn push_between_infixes(word: &str, offset: usize, spans: &mut Vec<Span>) {
     }
 }
 
+/// Whether behind the letters `begin..end` stands a mark that is cut off whatever the letters are: one that is no full stop, or
+/// the stop after a small letter.
+fn is_plain_mark(text: &str, begin: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.get(end) {
+        Some(b',' | b';' | b':' | b'!' | b'?') => true,
+        Some(b'.') => bytes[begin..end].last().is_some_and(u8::is_ascii_lowercase),
+        _ => false,
+    }
+}
+
+/// The next white space, or the end.
+fn end_of_word(text: &str, mut at: usize) -> usize {
+    let bytes = text.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match class_of(byte) {
+            Byte::Space => break,
+            Byte::Letter | Byte::Other => at += 1,
+            Byte::NotAscii => match text[at..].chars().next() {
+                Some(c) if !is_space(c) => at += c.len_utf8(),
+                _ => break,
+            },
+        }
+    }
+    at
+}
+
 /// The tokens of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens<'a> {
     text: &'a str,
     spans: Vec<Span>,
+    /// How many of them are white space.
+    white: usize,
 }
 
 impl<'a> Tokens<'a> {
@@ -264,59 +309,98 @@ impl<'a> Tokens<'a> {
         self.spans
             .iter()
             .map(|&(begin, end)| &self.text[begin..end])
-            .filter(|token| !token.starts_with(is_space))
+            .filter(|token| !is_white(token))
+    }
+
+    pub(in crate::text) fn count_words(&self) -> usize {
+        self.spans.len() - self.white
     }
 
     /// The sentences, without the white space around them: each ends before the first token that is no punctuation after
     /// a token that ends sentences.
     pub fn sentences(&self) -> impl Iterator<Item = &'a str> {
-        let mut sentences = Vec::new();
-        let mut begin = self.spans.first().map_or(0, |span| span.0);
-        let mut seen_stop = false;
-        for &(from, to) in &self.spans {
-            let token = &self.text[from..to];
-            // Almost all tokens begin with a letter, and end nothing.
-            let stop = !token.as_bytes()[0].is_ascii_alphanumeric() && is_stop(token);
-            if seen_stop && !stop && !is_punctuation(token) {
-                sentences.push(self.text[begin..from].trim_matches(is_space));
-                begin = from;
-                seen_stop = false;
-            } else if stop {
-                seen_stop = true;
-            }
-        }
-        if let Some(&(_, end)) = self.spans.last() {
-            sentences.push(self.text[begin..end].trim_matches(is_space));
-        }
-        sentences.into_iter().filter(|sentence| !sentence.is_empty())
+        let mut spans = &self.spans[..];
+        std::iter::from_fn(move || {
+            let (sentence, rest) = first_sentence(self.text, spans)?;
+            spans = rest;
+            Some(self.text[sentence.0..sentence.1].trim_matches(is_space))
+        })
+        .filter(|sentence| !sentence.is_empty())
     }
+
+    /// How many tokens from `first` on begin before the byte `end`.
+    pub(in crate::text) fn before(&self, first: usize, end: usize) -> usize {
+        self.spans[first..].partition_point(|span| span.0 < end)
+    }
+
+    /// The sentences of some tokens in a row that neither begin nor end with white space.
+    pub(in crate::text) fn count_sentences(&self, tokens: std::ops::Range<usize>) -> usize {
+        let mut spans = &self.spans[tokens];
+        let mut count = 0;
+        while let Some((_, rest)) = first_sentence(self.text, spans) {
+            count += 1;
+            spans = rest;
+        }
+        count
+    }
+}
+
+/// A token of white space; no other begins with it.
+#[inline]
+fn is_white(token: &str) -> bool {
+    match class_of(token.as_bytes()[0]) {
+        Byte::Space => true,
+        Byte::Letter | Byte::Other => false,
+        Byte::NotAscii => token.starts_with(is_space),
+    }
+}
+
+/// Where the first sentence lies, and the tokens after it.
+fn first_sentence<'s>(text: &str, spans: &'s [Span]) -> Option<(Span, &'s [Span])> {
+    let &(begin, _) = spans.first()?;
+    let mut seen_stop = false;
+    for (at, &(from, to)) in spans.iter().enumerate() {
+        // Almost all tokens begin with a letter or a digit, and end nothing.
+        let plain = text.as_bytes()[from].is_ascii_alphanumeric();
+        if plain && !seen_stop {
+            continue;
+        }
+        let token = &text[from..to];
+        let stop = !plain && is_stop(token);
+        if seen_stop && !stop && (plain || !is_punctuation(token)) {
+            return Some(((begin, from), &spans[at..]));
+        }
+        seen_stop |= stop;
+    }
+    let end = spans.last().map_or(begin, |span| span.1);
+    Some(((begin, end), &[]))
 }
 
 /// Says no for most words that are not in a set, by length, first and last byte.
 #[derive(Debug, Clone, Default)]
 struct Sieve {
-    /// For each first byte and last byte modulo 64, a bit.
+    /// For each first byte modulo 64 and each length a bit for each last byte modulo 64.
     bits: Box<[u64]>,
 }
 
 impl Sieve {
-    fn place(word: &str) -> (usize, u32) {
-        let bytes = word.as_bytes();
-        let (first, last) = (bytes[0], bytes[bytes.len() - 1]);
-        let row = usize::from(first) * 16 + bytes.len().min(15);
-        (row, u32::from(last) % 64)
+    fn place(word: &str) -> Option<(usize, u32)> {
+        let (&first, &last) = (word.as_bytes().first()?, word.as_bytes().last()?);
+        let row = usize::from(first % 64) * 16 + word.len().min(15);
+        Some((row, u32::from(last) % 64))
     }
 
     fn insert(&mut self, word: &str) {
         if self.bits.is_empty() {
-            self.bits = vec![0; 256 * 16].into();
+            self.bits = vec![0; 64 * 16].into();
         }
-        let (row, bit) = Self::place(word);
-        self.bits[row] |= 1 << bit;
+        if let Some((row, bit)) = Self::place(word) {
+            self.bits[row] |= 1 << bit;
+        }
     }
 
     fn holds(&self, word: &str) -> bool {
-        let (row, bit) = Self::place(word);
-        self.bits.get(row).is_some_and(|bits| bits >> bit & 1 == 1)
+        Self::place(word)
+            .is_some_and(|(row, bit)| self.bits.get(row).is_some_and(|bits| bits >> bit & 1 == 1))
     }
 }
