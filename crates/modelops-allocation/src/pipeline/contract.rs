@@ -1,6 +1,6 @@
 //! The graph with what must share a device contracted, in an order in which every group comes after what it reads.
 
-use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
@@ -110,9 +110,10 @@ impl Contracted {
                 order.add_edge(b, a, ());
             }
         }
-        // Components come after what they lead to; turned around, they come after what they read.
+        // Components come after what they lead to; turned around, they come after what they read. Not by Tarjan's algorithm, which
+        // petgraph writes with a call a node: rows of tens of thousands would overflow the stack.
         let mut group_of = vec![u32::MAX; root.len()];
-        let components = tarjan_scc(&order);
+        let components = kosaraju_scc(&order);
         let mut count = 0;
         for component in components.iter().rev() {
             let real = |i: &&NodeIndex| root[i.index()] == i.index();

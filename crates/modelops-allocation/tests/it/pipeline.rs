@@ -290,3 +290,46 @@ fn a_long_row_is_split_as_by_the_table() {
     let least = (97..).find(|limit| stages(*limit) <= 16).unwrap();
     assert_eq!((plan.max_load, plan.status), (least, Status::Optimal));
 }
+
+/// Long rows, wide memories and times at the limit under few and endless states: an error or a plan whose bound holds.
+#[test]
+fn large_and_extreme_rows_end() {
+    let few = SolverOptions::default().with_max_states(1 << 12);
+    let layers: Vec<Layer> = (0..50_000_u64)
+        .map(|i| Layer::new([Some(1 + i % 13), Some(1 + i % 7)]).with_output(i % 3))
+        .collect();
+    let kinds = [
+        DeviceKind::new("gpu", 3, u64::MAX),
+        DeviceKind::new("host", 2, u64::MAX),
+    ];
+    match chain(&layers, &kinds, &few) {
+        Ok(plan) => {
+            assert!(plan.bound <= plan.max_load);
+            assert_eq!(
+                plan.stages.iter().map(|stage| stage.layers.len()).sum::<usize>(),
+                layers.len()
+            );
+        }
+        Err(error) => assert_eq!(error, PipelineError::Undecided),
+    }
+    // Memory whose sum passes 64 bits, on devices that have all of it.
+    let wide = vec![Layer::new([Some(1)]).with_memory(u64::MAX / 2); 4];
+    let roomy = [DeviceKind::new("gpu", 4, u64::MAX)];
+    match chain(&wide, &roomy, &SolverOptions::default()) {
+        Ok(plan) => assert!(plan.stages.iter().all(|stage| stage.layers.len() <= 2)),
+        Err(error) => assert_eq!(error, PipelineError::Overflow { what: "memory" }),
+    }
+    // A kind of which there is no device.
+    let one = [Layer::new([Some(1)])];
+    let none = chain(
+        &one,
+        &[DeviceKind::new("gpu", 0, u64::MAX)],
+        &SolverOptions::default(),
+    );
+    assert!(matches!(
+        none,
+        Err(PipelineError::Unplaceable { .. } | PipelineError::Infeasible)
+    ));
+    let endless = SolverOptions::default().with_max_states(u64::MAX);
+    assert_eq!(chain(&one, &roomy, &endless).unwrap().max_load, 1);
+}

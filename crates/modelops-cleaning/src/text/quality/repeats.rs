@@ -16,11 +16,12 @@ pub(super) trait Same {
 
 /// A table of things by their hashes, used again for one set of things after another without being cleared.
 pub(super) struct Repeats {
-    /// The upper half of a hash, and the number of the thing plus `base`; free where that is below `base`.
+    /// The lower half of a mixed hash, and the number of the thing plus `base`; free where that is below `base`.
     slots: Vec<(u32, u32)>,
     shift: u32,
     base: u32,
-    most: usize,
+    /// How many there may be in a set; 0 where they are not hashed.
+    most: u32,
 }
 
 /// Slots that are looked at for one thing. At half load a longer row of them comes of no chance, only of a text that was made for
@@ -31,25 +32,21 @@ impl Repeats {
     /// Room for so many things.
     pub(super) fn new(most: usize) -> Self {
         let bits = (2 * most).max(2).next_power_of_two().trailing_zeros();
-        // More than fit a number of 32 bits are never hashed.
-        let slots = if u32::try_from(most).is_ok_and(|most| most < u32::MAX / 2) {
-            1 << bits
-        } else {
-            0
-        };
+        // Twice as many have to fit a number of 32 bits; more are never hashed.
+        let hashed = u32::try_from(most).ok().filter(|most| *most < u32::MAX / 2);
         Self {
-            slots: vec![(0, 0); slots],
+            slots: vec![(0, 0); if hashed.is_some() { 1 << bits } else { 0 }],
             shift: 64 - bits,
             base: 1,
-            most,
+            most: hashed.unwrap_or(0),
         }
     }
 
     /// Begins a new set of things.
     pub(super) fn of<'s, S: Same>(&'s mut self, things: &'s S) -> Seen<'s, S> {
         // As many things as there is room for were numbered from the base on.
-        match self.base.checked_add(2 * self.most as u32) {
-            Some(_) => self.base += self.most as u32,
+        match self.base.checked_add(2 * self.most) {
+            Some(_) => self.base += self.most,
             None => {
                 self.slots.fill((0, 0));
                 self.base = 1;
