@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::engine::source::Record;
 use crate::error::RunError;
 use crate::kernel::csv::write_field;
-use crate::ledger::Reason;
+use crate::ledger::{Ledger, Reason};
 use crate::spec::PipelineSpec;
 
 /// A file being written under a temporary name beside its final one.
@@ -147,6 +148,21 @@ impl Outputs {
             file.keep = true;
         }
         self
+    }
+
+    /// Writes a record to the quarantine file, where there is one and the ledger says that the record goes there.
+    pub(crate) fn quarantine(&mut self, record: &Record<'_>, ledger: &Ledger) -> Result<(), RunError> {
+        let (Some(file), Some(reason)) = (&mut self.quarantine, ledger.is_quarantined(record.row)) else {
+            return Ok(());
+        };
+        let (line, offset) = (Some(record.line), Some(record.offset));
+        file.write(&quarantine_line(
+            record.row,
+            line,
+            offset,
+            ledger.reason(reason),
+            record.raw,
+        ))
     }
 
     /// Makes what is written so far durable and gives the lengths of the clean and the quarantine file.

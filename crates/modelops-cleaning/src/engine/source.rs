@@ -122,10 +122,21 @@ impl<'a> Record<'a> {
     /// The text of a cell as the plan understands it; `None` where it is missing.
     #[inline]
     pub(crate) fn cell<'s>(&'s self, plan: &Plan, index: usize, scratch: &'s mut Vec<u8>) -> Option<&'s str> {
+        let (_, text) = self.texts(plan, index, scratch);
+        (!plan.is_missing(index, text.as_bytes())).then_some(text)
+    }
+
+    /// The text of a cell as it stands, and without the white space that the plan takes off.
+    #[inline]
+    pub(crate) fn texts<'s>(
+        &'s self,
+        plan: &Plan,
+        index: usize,
+        scratch: &'s mut Vec<u8>,
+    ) -> (&'s str, &'s str) {
         let text = unquote(self.field(index), scratch);
         let text = std::str::from_utf8(text).expect("a sound record is UTF-8");
-        let text = if plan.trim { text.trim() } else { text };
-        (!plan.is_missing(index, text.as_bytes())).then_some(text)
+        (text, if plan.trim { text.trim() } else { text })
     }
 }
 

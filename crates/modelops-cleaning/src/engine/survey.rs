@@ -2,7 +2,6 @@
 
 use crate::engine::source::{CsvSource, Place};
 use crate::error::RunError;
-use crate::kernel::csv::unquote;
 use crate::kernel::infer::Candidate;
 use crate::plan::Plan;
 use crate::spec::ColumnType;
@@ -69,18 +68,13 @@ pub(crate) fn survey(source: &mut CsvSource, plan: &Plan) -> Result<Survey, RunE
             if field.is_empty() || (!judged && field[0] != b'"') {
                 continue;
             }
-            let text = unquote(field, &mut scratch);
-            let trimmed = if plan.trim {
-                std::str::from_utf8(text).map_or(text, |text| text.trim().as_bytes())
-            } else {
-                text
-            };
-            if plan.is_missing(column, trimmed) {
+            let (text, trimmed) = record.texts(plan, column, &mut scratch);
+            if plan.is_missing(column, trimmed.as_bytes()) {
                 survey.touched[column] = true;
                 continue;
             }
             survey.touched[column] |= trimmed.len() != text.len();
-            survey.candidates[column].see(trimmed);
+            survey.candidates[column].see(trimmed.as_bytes());
         }
     }
     survey.records = source.rows();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::output::{Outputs, quarantine_line};
+use crate::engine::output::Outputs;
 use crate::engine::passes::{Duplicates, Learned, Learner, Verdict, resolve};
 use crate::engine::references;
 use crate::engine::source::{Block, CsvSource, Record};
@@ -77,16 +77,8 @@ pub(crate) fn settle(
         if let Some(clean) = &mut outputs.clean {
             clean.write(record.raw)?;
         }
-    } else if let Some(file) = &mut outputs.quarantine
-        && let Some(reason) = ledger.is_quarantined(record.row)
-    {
-        file.write(&quarantine_line(
-            record.row,
-            Some(record.line),
-            Some(record.offset),
-            ledger.reason(reason),
-            record.raw,
-        ))?;
+    } else {
+        outputs.quarantine(record, ledger)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod row;
 mod tests;
 mod write;
 
-use crate::engine::output::{Outputs, quarantine_line};
+use crate::engine::output::Outputs;
 use crate::engine::passes::{Learned, Learner, Verdict};
 use crate::engine::references;
 use crate::engine::source::{Block, CsvSource, Place, Record, separator, unique_names};
@@ -125,16 +125,8 @@ fn attempt(
             if let (Some(writer), Some(file)) = (&mut writer, &mut outputs.clean) {
                 writer.write(record, row, file)?;
             }
-        } else if let Some(file) = &mut outputs.quarantine
-            && let Some(reason) = ledger.is_quarantined(record.row)
-        {
-            file.write(&quarantine_line(
-                record.row,
-                Some(record.line),
-                Some(record.offset),
-                ledger.reason(reason),
-                record.raw,
-            ))?;
+        } else {
+            outputs.quarantine(record, &ledger)?;
         }
         Ok(())
     })?;
