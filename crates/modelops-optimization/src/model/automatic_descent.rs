@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use super::linear::{LinearModel, SquaredLoss, length, mean_of_columns};
+use super::linear::{LinearModel, SquaredLoss, length_of_centred, mean_of_columns};
 use crate::table::{check_finite, check_finite_targets, check_shape};
 use crate::{GradientDescent, Momentum, OptimizationError, Solution};
 
@@ -55,12 +55,12 @@ pub fn automatic_descent(
         .columns()
         .into_iter()
         .zip(x.columns())
-        .map(|(column, raw)| deviation(column, raw, root))
+        .map(|(column, raw)| length_of_centred(column, raw) / root)
         .collect();
     table /= &scale;
     let y_shift = y.sum() / y.len() as f64;
     let mut targets = &y - y_shift;
-    let y_scale = deviation(targets.view(), y, root);
+    let y_scale = length_of_centred(targets.view(), y) / root;
     targets /= y_scale;
     if table.iter().chain(&targets).any(|v| !v.is_finite()) {
         return Err(OptimizationError::Singular);
@@ -90,16 +90,6 @@ pub fn automatic_descent(
 
 /// The largest entry of the gradient at which the standardised loss, at most ½, counts as least.
 const TOLERANCE: f64 = 1e-11;
-
-/// The standard deviation of a centred column; infinite for a constant one, of which centring leaves rounding alone.
-fn deviation(centred: ArrayView1<'_, f64>, raw: ArrayView1<'_, f64>, root: f64) -> f64 {
-    let left = length(centred);
-    if left <= 1e-14 * length(raw) {
-        f64::INFINITY
-    } else {
-        left / root
-    }
-}
 
 /// A [`LinearModel`] found step by step, and how.
 #[derive(Debug, Clone, PartialEq)]

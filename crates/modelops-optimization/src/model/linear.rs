@@ -162,12 +162,7 @@ fn least_squares(
         .columns()
         .into_iter()
         .zip(x.columns())
-        .map(|(column, raw)| {
-            let length = length(column);
-            // What is left of a constant column after centring is rounding: it carries nothing.
-            let constant = length <= 1e-14 * self::length(raw);
-            if constant { f64::INFINITY } else { length }
-        })
+        .map(|(column, raw)| length_of_centred(column, raw))
         .collect();
     centred /= &scale;
     let solved = (x.nrows() >= x.ncols())
@@ -181,7 +176,17 @@ fn least_squares(
     Ok(w / scale)
 }
 
-pub(super) fn length(column: ArrayView1<'_, f64>) -> f64 {
+/// The length of a centred column; infinite for a constant one: what centring leaves of it is rounding, and carries nothing.
+pub(super) fn length_of_centred(centred: ArrayView1<'_, f64>, raw: ArrayView1<'_, f64>) -> f64 {
+    let left = length(centred);
+    if left <= 1e-14 * length(raw) {
+        f64::INFINITY
+    } else {
+        left
+    }
+}
+
+fn length(column: ArrayView1<'_, f64>) -> f64 {
     let largest = column.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     if largest == 0.0 {
         return 0.0;
