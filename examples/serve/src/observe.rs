@@ -18,7 +18,7 @@ use axum::http::{self, HeaderName, HeaderValue, Response, Uri};
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use modelops_monitoring::LogContext;
+use modelops_monitoring::{LabelValue as _, LogContext};
 use modelops_security::auth::Remembered;
 use modelops_security::redact;
 use tower_service::Service as _;
@@ -185,7 +185,7 @@ impl Drop for Watched {
         let record = Record {
             at: clock.unix(end).as_secs_f64(),
             id: self.id,
-            method: path.map(|_| self.method.text()),
+            method: path.map(|_| Method::text_at(self.method.index())),
             path,
             status: self.status,
             seconds: end.saturating_sub(call.begin).as_secs_f64(),

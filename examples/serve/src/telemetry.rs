@@ -59,23 +59,10 @@ label_enum! {
     pub(crate) enum Reloaded { Taken = "taken", Unchanged = "unchanged", Refused = "refused" }
 }
 
-/// The methods that the log tells apart.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Method {
-    Get,
-    Post,
-    Head,
-    Put,
-    Delete,
-    Options,
-    Other,
-}
-
-impl Method {
-    const TEXTS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "other"];
-
-    pub(crate) fn text(self) -> &'static str {
-        Self::TEXTS[self as usize]
+label_enum! {
+    /// The methods that the log tells apart.
+    pub(crate) enum Method {
+        Get = "GET", Post = "POST", Head = "HEAD", Put = "PUT", Delete = "DELETE", Options = "OPTIONS", Other = "other"
     }
 }
 

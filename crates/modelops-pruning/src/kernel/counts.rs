@@ -53,12 +53,6 @@ impl HighCounts {
         self.pending = 0;
     }
 
-    /// All that was counted.
-    pub(crate) fn finish(mut self) -> Vec<u64> {
-        self.flush();
-        self.sums
-    }
-
     /// What was counted since the last time, and starts anew.
     pub(crate) fn take(&mut self) -> Vec<u64> {
         self.flush();

@@ -374,7 +374,7 @@ fn lowest(matrices: &[&[f32]], sparsity: Sparsity) -> Option<Lowest> {
     for matrix in matrices {
         counts.count(matrix, f32::key);
     }
-    let counts = counts.finish();
+    let counts = counts.take();
     let finite = counts[(INFINITE >> 16) as usize..]
         .iter()
         .all(|count| *count == 0);
