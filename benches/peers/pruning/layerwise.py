@@ -1,11 +1,9 @@
 """layerwise.py METHOD FOLDER SPARSITY KEEP GROUP: ALPS or SparseGPT as published, on the processor, over matrices of MiniLM.
 
-FOLDER is what minilm.py has filled. `MODELOPS_ALPS` names the authors' file alps.py (github.com/mazumder-lab/ALPS),
-`MODELOPS_SPARSEGPT` sparsegpt.py (github.com/IST-DASLab/sparsegpt); they are read from there and not shipped here.
-`MODELOPS_TORCH` is a Python with PyTorch (1.13.1 with NumPy below 2 was used), where the one this runs under has none.
-Nothing is changed but the name of the device. A round prunes all matrices; the output is the mean of
-‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖².
+FOLDER is what minilm.py has filled. A round prunes all matrices; the output is the mean of ‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖².
 """
+
+import published  # first: it may start another Python
 
 import contextlib
 import io
@@ -13,28 +11,13 @@ import json
 import os
 import struct
 import sys
-import types
 
-torch_python = os.environ.get("MODELOPS_TORCH")
-if torch_python and os.environ.get("MODELOPS_TORCH_RUNS") is None:
-    os.environ["MODELOPS_TORCH_RUNS"] = "1"
-    os.execv(torch_python, [torch_python, *sys.argv])
-
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 from harness import serve
 
-torch.set_num_threads(1)
-torch.set_grad_enabled(False)
-torch.cuda.synchronize = lambda *_: None
-for name, content in [("transformers", {"Conv1D": type("Conv1D", (), {})}), ("quant", {"quantize": None})]:
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__dict__.update(content)
 method, folder, sparsity, keep, group = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-source = open(os.environ["MODELOPS_" + method.upper()]).read().replace("cuda:0", "cpu")
-published = types.ModuleType(method)
-exec(compile(source, method + ".py", "exec"), published.__dict__)
+reference = published.load(method)
 
 
 def read(path):
@@ -56,11 +39,11 @@ def run():
         layer = torch.nn.Linear(*weight.shape[::-1], bias=False)
         layer.weight.data = weight.clone()
         if method == "alps":
-            pruner = published.ALPS_prune(layer, 1, 1)
+            pruner = reference.ALPS_prune(layer, 1, 1)
             pruner.XtX = torch.from_numpy(gram.copy())
             pruner.ALPS_admm(sparsity, keep, group)
         else:
-            pruner = published.SparseGPT(layer)
+            pruner = reference.SparseGPT(layer)
             pruner.H = torch.from_numpy(gram.copy())
             with contextlib.redirect_stdout(io.StringIO()):
                 pruner.fasterprune(sparsity, group - keep, group)  # counts those that go

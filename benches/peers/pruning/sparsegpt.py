@@ -1,39 +1,24 @@
 """sparsegpt.py WHAT WEIGHTS GRAM SIDE: SparseGPT as its authors published it, and Wanda's three lines, on one thread.
 
-`MODELOPS_SPARSEGPT` names the authors' file sparsegpt.py (github.com/IST-DASLab/sparsegpt), read from there and not shipped
-here; `MODELOPS_TORCH` a Python with PyTorch where the one this runs under has none. The Gram matrix is given to both sides.
+The Gram matrix is given to both sides.
 """
+
+import published  # first: it may start another Python
 
 import contextlib
 import io
-import os
 import sys
-import types
 
-torch_python = os.environ.get("MODELOPS_TORCH")
-if torch_python and os.environ.get("MODELOPS_TORCH_RUNS") is None:
-    os.environ["MODELOPS_TORCH_RUNS"] = "1"
-    os.execv(torch_python, [torch_python, *sys.argv])
-
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 from harness import serve
 
-torch.set_num_threads(1)
-torch.set_grad_enabled(False)
 what, side = sys.argv[1], int(sys.argv[4])
 weights = torch.from_numpy(np.fromfile(sys.argv[2], np.float32).reshape(side, side))
 gram = torch.from_numpy(np.fromfile(sys.argv[3], np.float32).reshape(side, side))
 
 if what == "sparsegpt":
-    torch.cuda.synchronize = lambda *_: None
-    for name, content in [("transformers", {"Conv1D": type("Conv1D", (), {})}), ("quant", {})]:
-        sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__dict__.update(content)
-    sys.modules["quant"].quantize = None
-    reference = types.ModuleType("sparsegpt")
-    exec(compile(open(os.environ["MODELOPS_SPARSEGPT"]).read(), "sparsegpt.py", "exec"), reference.__dict__)
+    reference = published.load("sparsegpt")
 
     def before():
         layer = torch.nn.Linear(side, side, bias=False)

@@ -20,6 +20,7 @@ use modelops_benches::{Comparison, results_dir};
 use modelops_pruning::features::{Chi2, FClassif, MutualInfo, Rfe, Samples, ScoreFunction, Target, Variance};
 use modelops_pruning::graph::{Cascade, NodePruner, Threshold, backbone, core_numbers};
 use modelops_pruning::weights::{Pattern, Scope, Sparsity};
+use modelops_testkit::pruning::congruential;
 use ndarray::{Array2, s};
 use petgraph::graph::UnGraph;
 
@@ -45,18 +46,6 @@ fn main() {
     features(&mut run, &folder);
     selectors::selectors(&mut run, &folder);
     run.finish();
-}
-
-/// Numbers in [−1, 1) from a 64-bit congruential generator.
-fn draws(count: usize, seed: u64) -> Vec<f64> {
-    let mut state = seed;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / f64::from(1 << 24) * 2.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 fn save(folder: &Path, name: &str, bytes: &[u8]) -> String {
@@ -93,7 +82,7 @@ fn graphs(run: &mut Comparison, folder: &Path) {
     }
     // No self-loops and no parallel edges, so that all three agree on what a degree is.
     let node = |draw: f64| ((draw + 1.0) / 2.0 * NODES as f64) as u32;
-    let mut edges: Vec<(u32, u32, f64)> = draws(EDGES * 3, 11)
+    let mut edges: Vec<(u32, u32, f64)> = congruential(EDGES * 3, 11)
         .chunks_exact(3)
         .map(|d| (node(d[0]).min(node(d[1])), node(d[0]).max(node(d[1])), d[2] + 1.0))
         .filter(|(a, b, _)| a != b)
@@ -190,7 +179,10 @@ fn masks(run: &mut Comparison, folder: &Path) {
     if !names.iter().any(|name| run.wants(name)) {
         return;
     }
-    let weights: Vec<f32> = draws(SIDE * SIDE, 5).into_iter().map(|w| w as f32).collect();
+    let weights: Vec<f32> = congruential(SIDE * SIDE, 5)
+        .into_iter()
+        .map(|w| w as f32)
+        .collect();
     let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
     let path = save(folder, "weights.f32", &bytes);
     let weights = Array2::from_shape_vec((SIDE, SIDE), weights).expect("as many as the shape holds");
@@ -226,9 +218,9 @@ fn masks(run: &mut Comparison, folder: &Path) {
 }
 
 fn features(run: &mut Comparison, folder: &Path) {
-    let x = Array2::from_shape_vec((ROWS, FEATURES), draws(ROWS * FEATURES, 3))
+    let x = Array2::from_shape_vec((ROWS, FEATURES), congruential(ROWS * FEATURES, 3))
         .expect("as many as the shape holds");
-    let noise = draws(ROWS, 4);
+    let noise = congruential(ROWS, 4);
     let y: Vec<f64> = (0..ROWS)
         .map(|i| x[[i, 0]] + 0.5 * x[[i, 1]] + noise[i])
         .collect();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use modelops_benches::Comparison;
 use modelops_pruning::weights::{Gram, LayerPruner, Pattern, Scope, Solver, Sparsity, wanda_mask};
+use modelops_testkit::pruning::congruential;
 use ndarray::{Array2, s};
 
 const SIDE: usize = 4_096;
@@ -20,7 +21,7 @@ pub(crate) fn speed(run: &mut Comparison, folder: &Path) {
         return;
     }
     let draws =
-        |count, seed| -> Vec<f32> { crate::draws(count, seed).into_iter().map(|x| x as f32).collect() };
+        |count, seed| -> Vec<f32> { congruential(count, seed).into_iter().map(|x| x as f32).collect() };
     let weights =
         Array2::from_shape_vec((SIDE, SIDE), draws(SIDE * SIDE, 21)).expect("as many as the shape holds");
     let mut inputs =

@@ -6,6 +6,7 @@ use modelops_benches::Comparison;
 use modelops_pruning::features::{
     Boruta, ExtraTrees, FRegression, Mrmr, ReliefF, Samples, ScoreFunction, Sequential, Target,
 };
+use modelops_testkit::pruning::congruential;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -27,14 +28,14 @@ struct Table {
 
 impl Table {
     fn new(folder: &Path, rows: usize, features: usize) -> Self {
-        let mut x = Array2::from_shape_vec((rows, features), crate::draws(rows * features, 31))
+        let mut x = Array2::from_shape_vec((rows, features), congruential(rows * features, 31))
             .expect("as many as the shape holds");
         for mut row in x.rows_mut() {
             for j in 3..features {
                 row[j] += 0.3 * row[j - 1];
             }
         }
-        let noise = crate::draws(rows, 32);
+        let noise = congruential(rows, 32);
         let value = |(row, noise): (ndarray::ArrayView1<'_, f64>, &f64)| {
             row[0] + 0.7 * row[1] + 0.5 * row[2] + 0.3 * noise
         };

@@ -7,6 +7,7 @@ use modelops_benches::{Better, Comparison};
 use modelops_pruning::weights::{
     Checkpoint, Format, Pattern, Recipe, Scope, Sparsity, prune_checkpoint, verify_pruned,
 };
+use modelops_testkit::pruning::congruential;
 
 /// Peak of resident memory of this process in MiB, from the kernel; it only grows, so that these cases run first.
 fn peak_mib() -> f64 {
@@ -92,7 +93,7 @@ fn make(folder: &Path, index: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(folder)?;
-    let draws = crate::draws(SIDE * SIDE * 3, 17);
+    let draws = congruential(SIDE * SIDE * 3, 17);
     let weights: Vec<u8> = draws
         .chunks_exact(3)
         .flat_map(|draws| (((draws.iter().sum::<f64>() as f32).to_bits() >> 16) as u16).to_le_bytes())
